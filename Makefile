@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Sluice. `make help` lists the targets. Everything built goes to $(B).
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+VERSION := $(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1)
+PREFIX ?= /usr/local
+DESTDIR ?=
+SANITIZE ?=
+B ?= build$(if $(SANITIZE),/$(SANITIZE))
+V ?= 0
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+
+Q := $(if $(filter 0,$(V)),@)
+msg = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+PKGS := libbpf libxdp jansson libcyaml libmicrohttpd libcap-ng libmnl ncursesw libpcap
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
+CFLAGS ?= -O2 -g
+SAN_FLAGS := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+, := ,
+DEFS := -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
+INC := -Iinclude -Iuser -Ibpf -Iheaders -I$(B)/bpf
+ALL_CFLAGS := -std=gnu17 $(CFLAGS) $(WARN) $(DEFS) $(INC) -fPIC -pthread \
+	$(SAN_FLAGS) $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -ldl -lm -pthread
+
+# --- BPF objects and skeletons
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+SKEL := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.skel.h)
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/;s/riscv64/riscv/')
+BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
+	-Iinclude -Ibpf -Iheaders -idirafter /usr/include/$(shell uname -m)-linux-gnu
+
+# --- libraries: each folder one archive
+LIB_DIRS := control platform dataplane nf
+LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+CLI_SRC := $(wildcard user/cli/*.c user/cli/*/*.c)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
+DAEMON_SRC := $(wildcard user/daemon/*.c)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/%.o)
+
+BIN := $(B)/sluice $(B)/sluiced
+LIBA := $(B)/libsluice.a
+LIBSO := $(B)/libsluice.so.0
+
+# --- tests: every file test_*.c is a program
+UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+BPFT := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
+BENCH := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
+FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+E2E := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c))
+TEST_LIBS := $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)
+
+.PHONY: all
+all: $(BIN) $(LIBA) $(LIBSO) $(B)/libsluice.pc $(B)/bpf/steer.bpf.o
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c | tools
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $@.d -c $< -o $@.tmp && llvm-strip -g $@.tmp && mv $@.tmp $@
+
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+.PHONY: tools
+tools:
+	@command -v $(CLANG) >/dev/null && command -v $(BPFTOOL) >/dev/null && $(PKG_CONFIG) --exists $(PKGS) || \
+		{ echo 'sluice: build packages are missing: run sudo ./scripts/setup' >&2; exit 1; }
+
+# A compile flag that changed must rebuild what it was used for.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(B)/%.o: %.c $(B)/flags | $(SKEL)
+	$(call msg,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIBA): $(LIB_OBJ)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(LIBSO): $(LIB_OBJ) user/libsluice.map
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(SAN_FLAGS) -shared -Wl,-soname,libsluice.so.0 -Wl,--version-script=user/libsluice.map \
+		-o $@ $(LIB_OBJ) $(LIBS)
+	$(Q)ln -sf libsluice.so.0 $(B)/libsluice.so
+
+$(B)/libsluice.pc: user/libsluice.pc.in CHANGELOG.md
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $< > $@
+
+# NFs loaded with --nf ./x.so find sl_flow_* and sl_packet_* in the program.
+$(B)/sluice: $(CLI_OBJ) $(LIBA)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(SAN_FLAGS) -Wl,--export-dynamic-symbol='sl_flow_*' -Wl,--export-dynamic-symbol='sl_packet_*' \
+		-o $@ $(CLI_OBJ) -Wl,--whole-archive $(LIBA) -Wl,--no-whole-archive $(LIBS)
+
+$(B)/sluiced: $(DAEMON_OBJ) $(LIBA)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(SAN_FLAGS) -o $@ $^ $(LIBS)
+
+$(UNIT) $(BPFT): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $(LIBA) $(LIBS) $(TEST_LIBS)
+
+$(BENCH) $(FUZZ) $(E2E): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $(LIBA) $(LIBS) $($(notdir $@)_LIBS)
+bench_shard_LIBS := -lurcu-qsbr -lurcu-cds
+
+.PHONY: tests unit
+tests: $(UNIT) $(BPFT) $(FUZZ) $(E2E)
+benches: $(BENCH)
+unit: $(UNIT)
+	$(Q)for t in $(UNIT); do $$t || exit 1; done
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * flow_table.h - the flow table of one shard and one NF. See sluice/nf.h for look-ups.
+ *
+ * One thread at a time: the shard's owner. Grows and shrinks a few entries per operation, so no
+ * operation takes longer than a bounded number of steps. Moves between workers by pointer.
+ */
+#ifndef SL_DATAPLANE_FLOW_TABLE_H
+#define SL_DATAPLANE_FLOW_TABLE_H
+
+#include <sluice/nf.h>
+
+enum sl_flow_policy {
+	SL_FLOW_REFUSE, /* no room: the new flow is refused and counted */
+	SL_FLOW_EVICT,  /* no room: the flow idle longest in the neighbourhood goes, counted */
+};
+
+/* Shared by all tables of a dataplane; the byte account is the only thing that workers share. */
+struct sl_flow_budget {
+	uint64_t limit;         /* bytes, all tables together */
+	_Atomic uint64_t used;  /* changed in chunks when a table grows or shrinks, never per packet */
+	enum sl_flow_policy policy;
+};
+
+struct sl_flow_counts {
+	uint64_t made, expired, evicted, refused, removed;
+};
+
+struct sl_flow_config {
+	size_t key_size, value_size;
+	uint32_t idle_ms;
+	struct sl_flow_budget *budget;
+	void (*flow_end)(void *self, const void *key, void *value); /* may be NULL */
+	void *self;
+};
+
+/* An empty table takes no memory beyond its header. NULL: no memory. `config` must outlive it. */
+struct sl_flow_table *sl_flow_table_new(const struct sl_flow_config *config);
+/* Calls flow_end for every flow. */
+void sl_flow_table_free(struct sl_flow_table *t);
+
+uint64_t sl_flow_table_count(const struct sl_flow_table *t);
+size_t sl_flow_table_bytes(const struct sl_flow_table *t);
+/* What happened since the last call of this function; clears it. */
+struct sl_flow_counts sl_flow_table_take_counts(struct sl_flow_table *t);
+
+/* Look at up to `budget` entries from where the last call ended; forget the idle ones. Returns how many went. */
+unsigned sl_flow_table_expire(struct sl_flow_table *t, uint64_t now_ns, unsigned budget);
+
+/*
+ * Walk the flows: *cursor 0 starts; returns false at the end. Between calls the table may change; a flow
+ * that stays is seen exactly once unless the table is resized meanwhile (then at least once).
+ */
+bool sl_flow_table_walk(struct sl_flow_table *t, uint64_t *cursor, const void **key, void **value,
+			uint64_t *idle_ns, uint64_t now_ns);
+
+#endif /* SL_DATAPLANE_FLOW_TABLE_H */

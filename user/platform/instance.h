@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * instance.h - an instance: the interfaces served as one, and their maps.
+ *
+ * The object pins nothing by name. Maps are found from the program that is on the interface, checked
+ * for their ABI, and pinned under <bpffs>/sluice/<abi>/<instance>/ (instance maps) and
+ * .../<instance>/<interface>/ (interface maps, `link`). Daemon, dataplane and CLI open the same way.
+ */
+#ifndef SL_PLATFORM_INSTANCE_H
+#define SL_PLATFORM_INSTANCE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/maps.h>
+
+#define SL_BPFFS "/sys/fs/bpf"
+#define SL_RUN_DIR "/run/sluice" /* sockets and locks; overridden by the environment's SLUICE_RUN_DIR */
+#define SL_NAME_MAX 32
+
+/* One interface of an instance. */
+struct sl_iface {
+	char name[IF_NAMESIZE];
+	int ifindex;
+	uint32_t prog_id;
+	unsigned queues;     /* RX queues now; bucket_stats and xsks have room for queues_max */
+	unsigned queues_max;
+	enum sl_xdp_mode mode;
+	int bucket_stats_fd, xsks_fd, verdicts_fd, match_fd, local_addrs_fd;
+	volatile struct sl_bucket_stats *bucket_stats; /* mmapped, [queue * buckets + bucket] */
+};
+
+/* Everything mmapped is shared memory with the other processes: use atomics as maps.h says. */
+struct sl_instance {
+	char name[SL_NAME_MAX];
+	unsigned ifaces;
+	struct sl_iface iface[SL_MAX_IFACES];
+	unsigned buckets;
+	unsigned max_workers; /* rows of `workers` and `bucket_cost` */
+	int indirection_fd, owners_fd, workers_fd, bucket_cost_fd, control_fd, grace_fd, moves_fd,
+		drop_reasons_fd, toeplitz_fd;
+	uint64_t *rows;   /* struct sl_row as words */
+	uint64_t *owners; /* struct sl_owner as words */
+	struct sl_worker *workers;
+	struct sl_bucket_cost *cost; /* [worker * buckets + bucket] */
+	struct sl_control *control;
+	struct sl_move *moves;
+	struct sl_drop_reason *drop_reasons;
+};
+
+/* Where a one-line message for the operator goes; every error here says what, which, why and the mend. */
+struct sl_error {
+	char text[512];
+};
+int sl_error_set(struct sl_error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4))); /* returns code */
+
+/*
+ * Open the instance that `name` (an instance's or one of its interfaces' name, in this network
+ * namespace) belongs to. Finds the maps by pin, or from the program on the interface and pins them.
+ * 0 and *out (free with sl_instance_close()), or -errno: -ENODEV no such interface, -ENOENT not
+ * attached, -EPROTO another ABI, -EEXIST a foreign program, -EPERM.
+ */
+int sl_instance_open(const char *name, struct sl_instance **out, struct sl_error *err);
+void sl_instance_close(struct sl_instance *inst);
+
+/* Names of all instances pinned, NULL-terminated; free each and the array. NULL on no memory. */
+char **sl_instance_list(void);
+
+#endif /* SL_PLATFORM_INSTANCE_H */
