@@ -31,13 +31,14 @@
 #define SL_LINE __attribute__((aligned(SL_CACHE_LINE)))
 
 /*
- * `indirection` (instance): bucket -> row. Written by the daemon, the CLI or by hand; read by XDP with
- * one volatile 64-bit load and by housekeeping. Stored with one aligned 64-bit store.
+ * `indirection` (instance): bucket -> row. Written by the daemon, the CLI or by hand; read by XDP
+ * with one volatile 64-bit load and by housekeeping. Stored with one aligned 64-bit store.
  */
 struct sl_row {
 	__u16 worker; /* target worker, < SL_MAX_WORKERS */
-	__u16 mode;   /* enum sl_row_mode */
-	__u32 epoch;  /* free for the writer: the daemon puts the number of the plan that wrote the row */
+	__u16 mode; /* enum sl_row_mode */
+	__u32 epoch; /* free for the writer: the daemon puts the number of the plan that wrote the
+			row */
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct sl_row) == 8, "a row is one 64-bit word");
 
@@ -60,7 +61,7 @@ _Static_assert(sizeof(struct sl_owner) == 8, "an owner is one 64-bit word");
 /* `bucket_stats` (interface): queue * buckets + bucket. XDP writes, all read; never reset. */
 struct sl_bucket_stats {
 	__u64 packets; /* atomic fetch-and-add; the result is the packet's number */
-	__u64 bytes;   /* approximate where several CPUs serve one queue (generic mode) */
+	__u64 bytes; /* approximate where several CPUs serve one queue (generic mode) */
 };
 _Static_assert(sizeof(struct sl_bucket_stats) == 16, "two words");
 
@@ -75,71 +76,75 @@ struct sl_control {
 	__u32 settled SL_LINE; /* every packet steered by rows older than this epoch is published */
 
 	/* line 2: attach and the daemon write, XDP reads per packet */
-	__u32 flags SL_LINE;   /* enum sl_control_flags; 0 (a fresh object) passes everything */
-	__u32 bucket_mask;     /* buckets - 1 */
-	__u32 bucket_shift;    /* log2(buckets) */
-	__u32 match_set;       /* which entry of `match` is in force: 0 or 1 */
-	__u64 hash_key[4];     /* key of the symmetric hash, random at attach */
+	__u32 flags SL_LINE; /* enum sl_control_flags; 0 (a fresh object) passes everything */
+	__u32 bucket_mask; /* buckets - 1 */
+	__u32 bucket_shift; /* log2(buckets) */
+	__u32 match_set; /* which entry of `match` is in force: 0 or 1 */
+	__u64 hash_key[4]; /* key of the symmetric hash, random at attach */
 
 	/* line 3: the dataplane writes */
 	__u64 incarnation SL_LINE; /* of the dataplane; counts starts */
-	__u32 workers;             /* workers that take part now: 0..workers-1 may hold buckets */
-	__u32 max_workers;         /* what bucket_cost and the rings were sized for */
-	__u32 pid;                 /* of the running dataplane, 0 when stopped cleanly */
-	__u32 xdp_mode;            /* enum sl_xdp_mode, as the dataplane found it */
-	__u64 heartbeat_ns;        /* CLOCK_MONOTONIC of housekeeping's latest round */
+	__u32 workers; /* workers that take part now: 0..workers-1 may hold buckets */
+	__u32 max_workers; /* what bucket_cost and the rings were sized for */
+	__u32 pid; /* of the running dataplane, 0 when stopped cleanly */
+	__u32 xdp_mode; /* enum sl_xdp_mode, as the dataplane found it */
+	__u64 heartbeat_ns; /* CLOCK_MONOTONIC of housekeeping's latest round */
 	__u64 moves_started;
 	__u64 moves_refused;
-	__u64 tsc_hz;              /* cycle counter's rate, for cycles -> seconds */
+	__u64 tsc_hz; /* cycle counter's rate, for cycles -> seconds */
 
 	/* line 4: the dataplane writes at start */
-	__u64 abandoned SL_LINE;   /* what killed dataplanes held, processed by nobody */
-	__u64 abandoned_rx;        /* of these, what no worker had counted as received */
-	__u64 redirect_error;      /* redirects that failed for another cause than ring_full and no_frame */
-	__u64 ring_full_gone;      /* ring_full of sockets of former incarnations and removed workers */
-	__u64 no_frame_gone;       /* likewise */
+	__u64 abandoned SL_LINE; /* what killed dataplanes held, processed by nobody */
+	__u64 abandoned_rx; /* of these, what no worker had counted as received */
+	__u64 redirect_error; /* redirects that failed for another cause than ring_full and no_frame
+			       */
+	__u64 ring_full_gone; /* ring_full of sockets of former incarnations and removed workers */
+	__u64 no_frame_gone; /* likewise */
 };
 _Static_assert(sizeof(struct sl_control) == 5 * SL_CACHE_LINE, "five lines, one writer each");
 
 enum sl_control_flags {
-	SL_CTL_READY = 1 << 0,    /* configured: without it every packet passes */
+	SL_CTL_READY = 1 << 0, /* configured: without it every packet passes */
 	SL_CTL_TOEPLITZ = 1 << 1, /* Toeplitz instead of the symmetric hash */
-	SL_CTL_LOCAL = 1 << 2,    /* take traffic to the host's own addresses too */
+	SL_CTL_LOCAL = 1 << 2, /* take traffic to the host's own addresses too */
 };
 
 enum sl_xdp_mode {
 	SL_XDP_UNKNOWN = 0,
-	SL_XDP_NATIVE = 1,  /* rules (a), (d) and (c) hold */
+	SL_XDP_NATIVE = 1, /* rules (a), (d) and (c) hold */
 	SL_XDP_GENERIC = 2, /* several CPUs may serve a queue: rule (c) only */
 };
 
-/* `workers` (instance): worker -> its counters. Lines 0-7: the worker writes. Last line: housekeeping. */
+/* `workers` (instance): worker -> its counters. Lines 0-7: the worker writes. Last line:
+ * housekeeping. */
 struct sl_worker {
-	__u64 heartbeat_ns SL_LINE; /* CLOCK_MONOTONIC, refreshed at least each second while it runs */
-	__u64 busy_cycles;          /* rounds that found packets */
-	__u64 idle_cycles;          /* polling rounds that found none */
-	__u64 sleep_cycles;         /* asleep in poll() */
+	__u64 heartbeat_ns
+		SL_LINE; /* CLOCK_MONOTONIC, refreshed at least each second while it runs */
+	__u64 busy_cycles; /* rounds that found packets */
+	__u64 idle_cycles; /* polling rounds that found none */
+	__u64 sleep_cycles; /* asleep in poll() */
 	__u64 rounds;
 	__u64 sleeps;
-	__u32 state;                /* enum sl_worker_state */
-	__s32 cpu;                  /* pinned to, -1 if not pinned */
-	__u32 ring_fill;            /* descriptors found waiting in the fullest RX ring, latest round */
-	__u32 buckets;              /* shards owned, as counted in the latest sweep */
+	__u32 state; /* enum sl_worker_state */
+	__s32 cpu; /* pinned to, -1 if not pinned */
+	__u32 ring_fill; /* descriptors found waiting in the fullest RX ring, latest round */
+	__u32 buckets; /* shards owned, as counted in the latest sweep */
 
 	__u64 rx_packets SL_LINE; /* taken from RX rings: the `delivered` of the loss identity */
 	__u64 rx_bytes;
 	__u64 forwarded; /* handed to a TX ring */
 	__u64 tx_bytes;
-	__u64 consumed;  /* by an NF's verdict */
+	__u64 consumed; /* by an NF's verdict */
 	__u64 park_overflow;
 	__u64 stray;
 	__u64 held; /* gauge: parked now, or in the batch in hand */
 
-	__u64 released_a SL_LINE; /* moves that this worker released, by the rule of the last queue to drain */
+	__u64 released_a SL_LINE; /* moves that this worker released, by the rule of the last queue
+				     to drain */
 	__u64 released_d;
 	__u64 released_c;
 	__u64 parked; /* packets that ever waited in a park */
-	__u64 flows;  /* gauge: flow-table entries in owned shards */
+	__u64 flows; /* gauge: flow-table entries in owned shards */
 	__u64 flow_refused; /* flow entries not made because of the memory bound */
 	__u64 flow_evicted; /* flow entries evicted because of the memory bound */
 	__u64 flow_expired;
@@ -147,9 +152,10 @@ struct sl_worker {
 	__u64 nf_drop[SL_DROP_REASONS] SL_LINE;
 
 	__u64 ring_full SL_LINE; /* XDP_STATISTICS rx_ring_full of its sockets */
-	__u64 no_frame;          /* XDP_STATISTICS rx_dropped: fill ring empty, or packet longer than a frame */
-	__u64 tx_invalid;        /* XDP_STATISTICS tx_invalid_descs: 0 unless there is a bug */
-	__u64 softirq_cycles;    /* softirq and other work on its CPU, where it could be measured */
+	__u64 no_frame; /* XDP_STATISTICS rx_dropped: fill ring empty, or packet longer than a frame
+			 */
+	__u64 tx_invalid; /* XDP_STATISTICS tx_invalid_descs: 0 unless there is a bug */
+	__u64 softirq_cycles; /* softirq and other work on its CPU, where it could be measured */
 };
 _Static_assert(sizeof(struct sl_worker) == 8 * SL_CACHE_LINE, "eight lines");
 
@@ -161,31 +167,32 @@ enum sl_worker_state {
 
 /* `bucket_cost` (instance): worker * buckets + bucket, written by that worker only. */
 struct sl_bucket_cost {
-	__u64 cycles;  /* of the sampled packets */
+	__u64 cycles; /* of the sampled packets */
 	__u32 samples; /* packets sampled */
-	__u32 flows;   /* flow-table entries of the shard */
-	__u32 parked;  /* packets of the bucket that wait now */
+	__u32 flows; /* flow-table entries of the shard */
+	__u32 parked; /* packets of the bucket that wait now */
 	__u32 resv;
 };
 _Static_assert(sizeof(struct sl_bucket_cost) == 24, "three words");
 
 /* `moves` (instance): a ring of the latest moves, index = seq % SL_MOVE_LOG. */
 struct sl_move {
-	__u64 seq;       /* 1, 2, ...; 0: never used. Housekeeping writes it last */
-	__u64 asked_ns;  /* CLOCK_MONOTONIC when housekeeping saw the row */
-	__u64 ended_ns;  /* release, by the old owner; 0 while under way */
+	__u64 seq; /* 1, 2, ...; 0: never used. Housekeeping writes it last */
+	__u64 asked_ns; /* CLOCK_MONOTONIC when housekeeping saw the row */
+	__u64 ended_ns; /* release, by the old owner; 0 while under way */
 	__u32 bucket;
 	__u32 epoch;
 	__u16 from, to;
 	__u32 parked_max; /* packets that waited at the new owner, by the new owner */
-	__u32 rule;       /* enum sl_drain_rule of the last queue to drain */
+	__u32 rule; /* enum sl_drain_rule of the last queue to drain */
 	__u32 resv;
 };
 _Static_assert(sizeof(struct sl_move) == 48, "six words");
 
 enum sl_drain_rule {
 	SL_DRAIN_NONE = 0,
-	SL_DRAIN_A = 1, /* a packet stamped with the move's epoch or newer came out of the old ring */
+	SL_DRAIN_A =
+		1, /* a packet stamped with the move's epoch or newer came out of the old ring */
 	SL_DRAIN_D = 2, /* packet numbers meet */
 	SL_DRAIN_C = 3, /* grace period over and ring consumed up to what was published then */
 };
@@ -196,21 +203,21 @@ struct sl_drop_reason {
 };
 
 /*
- * `verdicts` (interface), PERCPU_ARRAY: why a packet was not redirected, and two informative counters.
- * XDP writes off the fast path only.
+ * `verdicts` (interface), PERCPU_ARRAY: why a packet was not redirected, and two informative
+ * counters. XDP writes off the fast path only.
  */
 enum sl_steer_count {
 	SL_PASS_UNCONFIGURED = 0, /* control.flags lacks SL_CTL_READY */
 	SL_PASS_ARP,
-	SL_PASS_ND,        /* IPv6 neighbour and router discovery */
-	SL_PASS_NO_MATCH,  /* no rule takes it */
-	SL_PASS_LOCAL,     /* to one of the host's own addresses */
+	SL_PASS_ND, /* IPv6 neighbour and router discovery */
+	SL_PASS_NO_MATCH, /* no rule takes it */
+	SL_PASS_LOCAL, /* to one of the host's own addresses */
 	SL_PASS_TRUNCATED, /* shorter than its headers say */
-	SL_PASS_UNKNOWN,   /* an ethertype that is not parsed */
-	SL_NO_SLOT,        /* redirect refused: no socket in that slot; fallback verdict */
-	SL_BAD_ROW,        /* row.worker >= SL_MAX_WORKERS or queue >= SL_MAX_QUEUES; fallback verdict */
-	SL_STAMP_ERROR,    /* the driver has no room for metadata; fallback verdict */
-	SL_INFO_FRAGMENT,  /* taken, hashed on addresses only */
+	SL_PASS_UNKNOWN, /* an ethertype that is not parsed */
+	SL_NO_SLOT, /* redirect refused: no socket in that slot; fallback verdict */
+	SL_BAD_ROW, /* row.worker >= SL_MAX_WORKERS or queue >= SL_MAX_QUEUES; fallback verdict */
+	SL_STAMP_ERROR, /* the driver has no room for metadata; fallback verdict */
+	SL_INFO_FRAGMENT, /* taken, hashed on addresses only */
 	SL_INFO_ICMP_ERROR, /* taken, hashed on the flow that it quotes */
 	SL_STEER_COUNTS
 };
@@ -218,7 +225,7 @@ enum sl_steer_count {
 /* `match` (interface): two entries, control.match_set says which is in force. A rule is a bit. */
 struct sl_match_rule {
 	__u8 action; /* 1: take, 0: pass to the stack */
-	__u8 ports;  /* 1: the port ranges must be compared */
+	__u8 ports; /* 1: the port ranges must be compared */
 	__u16 sport_min, sport_max; /* host order, inclusive */
 	__u16 dport_min, dport_max;
 };
@@ -226,10 +233,11 @@ struct sl_match_rule {
 enum { SL_SRC = 0, SL_DST = 1 };
 
 struct sl_match {
-	__u64 proto[256];          /* [IP protocol] -> rules that accept it */
-	__u64 v4[2][4][256];       /* [SL_SRC|SL_DST][byte of the address][its value] -> rules that accept it */
+	__u64 proto[256]; /* [IP protocol] -> rules that accept it */
+	__u64 v4[2][4]
+		[256]; /* [SL_SRC|SL_DST][byte of the address][its value] -> rules that accept it */
 	__u64 v6[2][16][256];
-	__u64 ports;               /* rules whose port ranges must be compared */
+	__u64 ports; /* rules whose port ranges must be compared */
 	struct sl_match_rule rule[64];
 };
 
@@ -238,7 +246,8 @@ struct sl_addr {
 	__u8 b[16];
 };
 
-/* `toeplitz` (instance), one entry: XOR of t[i][input byte i] over the input is the Toeplitz hash. */
+/* `toeplitz` (instance), one entry: XOR of t[i][input byte i] over the input is the Toeplitz hash.
+ */
 struct sl_toeplitz {
 	__u32 t[SL_TOEPLITZ_INPUT][256];
 };

@@ -2,12 +2,13 @@
 /*
  * nf.h - the interface of a network function (NF).
  *
- * A chain of NFs runs to completion on one worker, a batch of packets at a time. A packet's flow state
- * lives in the shard of its bucket; exactly one worker owns a shard at any instant, so an NF needs no
- * lock, no atomic and no thread-local storage for it. Packets of one flow reach process() in arrival
- * order, also while their bucket moves to another worker.
+ * A chain of NFs runs to completion on one worker, a batch of packets at a time. A packet's flow
+ * state lives in the shard of its bucket; exactly one worker owns a shard at any instant, so an NF
+ * needs no lock, no atomic and no thread-local storage for it. Packets of one flow reach process()
+ * in arrival order, also while their bucket moves to another worker.
  *
- * An NF in a shared object exports `const struct sl_nf sluice_nf` and is loaded with `--nf ./name.so`.
+ * An NF in a shared object exports `const struct sl_nf sluice_nf` and is loaded with `--nf
+ * ./name.so`.
  */
 #ifndef SLUICE_NF_H
 #define SLUICE_NF_H
@@ -23,8 +24,8 @@ extern "C" {
 #endif
 
 #define SL_NF_ABI 1
-#define SL_BATCH 64       /* packets in one call of process(), at most */
-#define SL_CHAIN_MAX 8    /* NFs in a chain */
+#define SL_BATCH 64 /* packets in one call of process(), at most */
+#define SL_CHAIN_MAX 8 /* NFs in a chain */
 #define SL_FLOW_KEY_MAX 40 /* bytes of a flow key: two IPv6 addresses, ports, protocol, padding */
 
 struct sl_flow_table;
@@ -32,55 +33,57 @@ struct sl_flow_table;
 /* What becomes of a packet. process() leaves SL_NEXT for the NFs behind it. */
 enum sl_verdict {
 	SL_NEXT = 0, /* to the next NF; behind the last one it counts as SL_CONSUME */
-	SL_TX,       /* send out of interface out_iface */
-	SL_CONSUME,  /* taken: the frame is free again */
-	SL_DROP,     /* dropped, counted under `reason` */
+	SL_TX, /* send out of interface out_iface */
+	SL_CONSUME, /* taken: the frame is free again */
+	SL_DROP, /* dropped, counted under `reason` */
 };
 
 /* Drop reasons that the dataplane itself uses; an NF's own follow from SL_DROP_NF on. */
 enum sl_drop {
 	SL_DROP_TX_FULL = 0, /* the TX ring stayed full */
-	SL_DROP_STATE,       /* no room for the flow's state */
+	SL_DROP_STATE, /* no room for the flow's state */
 	SL_DROP_MALFORMED,
-	SL_DROP_NO_IFACE,    /* no such output interface */
-	SL_DROP_TOO_LONG,    /* longer than a frame, or than the output's MTU */
-	SL_DROP_NF = 8,      /* + the NF's slot in the chain, for up to SL_CHAIN_MAX NFs */
+	SL_DROP_NO_IFACE, /* no such output interface */
+	SL_DROP_TOO_LONG, /* longer than a frame, or than the output's MTU */
+	SL_DROP_NF = 8, /* + the NF's slot in the chain, for up to SL_CHAIN_MAX NFs */
 };
 
-/* A packet in a batch. The NF may rewrite data[0..len); `meta` describes the packet as it arrived. */
+/* A packet in a batch. The NF may rewrite data[0..len); `meta` describes the packet as it arrived.
+ */
 struct sl_packet {
-	uint8_t *data;              /* start of the Ethernet header */
+	uint8_t *data; /* start of the Ethernet header */
 	const struct sl_meta *meta; /* parsed by XDP: offsets, hash, flags; never NULL */
 	struct sl_flow_table **tables; /* of its shard, one for each NF of the chain */
-	uint32_t len;               /* bytes */
-	uint16_t queue;             /* RX queue it came from */
-	uint8_t iface;              /* interface it came from: index of the instance's -i options */
-	uint8_t out_iface;          /* for SL_TX; initialised to `iface` */
-	uint8_t verdict;            /* enum sl_verdict; SL_NEXT on entry */
-	uint8_t reason;             /* for SL_DROP: enum sl_drop */
+	uint32_t len; /* bytes */
+	uint16_t queue; /* RX queue it came from */
+	uint8_t iface; /* interface it came from: index of the instance's -i options */
+	uint8_t out_iface; /* for SL_TX; initialised to `iface` */
+	uint8_t verdict; /* enum sl_verdict; SL_NEXT on entry */
+	uint8_t reason; /* for SL_DROP: enum sl_drop */
 	uint16_t resv;
-	uint64_t addr;              /* the frame's address in the UMEM; the dataplane's */
+	uint64_t addr; /* the frame's address in the UMEM; the dataplane's */
 };
 
 /* What process() is given. Valid during the call. */
 struct sl_nf_ctx {
-	void *self;       /* what create() returned; shared by all workers: read-only, or atomics */
-	uint64_t now_ns;  /* CLOCK_MONOTONIC, taken once a batch */
+	void *self; /* what create() returned; shared by all workers: read-only, or atomics */
+	uint64_t now_ns; /* CLOCK_MONOTONIC, taken once a batch */
 	unsigned worker;
-	unsigned slot;    /* position in the chain: pkt->tables[slot] is this NF's table */
-	unsigned ifaces;  /* interfaces of the instance */
+	unsigned slot; /* position in the chain: pkt->tables[slot] is this NF's table */
+	unsigned ifaces; /* interfaces of the instance */
 };
 
 struct sl_nf {
 	uint32_t abi; /* SL_NF_ABI */
 	const char *name;
-	const char *summary;     /* one line, for --help */
-	const char *drop_reason; /* what SL_DROP_NF + slot means, at most 23 characters; NULL: the name */
+	const char *summary; /* one line, for --help */
+	const char *drop_reason; /* what SL_DROP_NF + slot means, at most 23 characters; NULL: the
+				    name */
 
 	/* Flow state: 0 key_size: the NF keeps none. */
-	size_t key_size;     /* bytes, <= SL_FLOW_KEY_MAX */
-	size_t value_size;   /* bytes, <= 256; zeroed when a flow is made */
-	uint32_t idle_ms;    /* a flow untouched for so long is forgotten; 0: never */
+	size_t key_size; /* bytes, <= SL_FLOW_KEY_MAX */
+	size_t value_size; /* bytes, <= 256; zeroed when a flow is made */
+	uint32_t idle_ms; /* a flow untouched for so long is forgotten; 0: never */
 
 	/*
 	 * Parse `args` (the text behind ':' in --nf name:args, or "") and make an instance.
@@ -90,8 +93,9 @@ struct sl_nf {
 	void (*destroy)(void *self);
 
 	/*
-	 * Handle pkts[0..n), n <= SL_BATCH, all with verdict SL_NEXT. Called on worker ctx->worker's
-	 * thread. Must not block, allocate or take a lock that is held across packets.
+	 * Handle pkts[0..n), n <= SL_BATCH, all with verdict SL_NEXT. Called on worker
+	 * ctx->worker's thread. Must not block, allocate or take a lock that is held across
+	 * packets.
 	 */
 	void (*process)(const struct sl_nf_ctx *ctx, struct sl_packet **pkts, unsigned n);
 
@@ -99,8 +103,8 @@ struct sl_nf {
 	void (*flow_end)(void *self, const void *key, void *value);
 
 	/*
-	 * One flow as text for `sluice flows`: JSON members without braces ("\"packets\":3"), as snprintf
-	 * would return. May be NULL: the NF's flows are not listed. On the owner's thread.
+	 * One flow as text for `sluice flows`: JSON members without braces ("\"packets\":3"), as
+	 * snprintf would return. May be NULL: the NF's flows are not listed. On the owner's thread.
 	 */
 	int (*flow_show)(void *self, const void *key, const void *value, char *buf, size_t size);
 };
@@ -108,23 +112,24 @@ struct sl_nf {
 /* A flow's key, the same for both directions. Zero-padded, so it may be compared as bytes. */
 struct sl_flow_key {
 	uint8_t addr[2][16]; /* lower end first; IPv4 as ::ffff:a.b.c.d */
-	uint16_t port[2];    /* network order; 0 where there are none (fragments: 0) */
+	uint16_t port[2]; /* network order; 0 where there are none (fragments: 0) */
 	uint8_t proto;
 	uint8_t resv[3];
 };
 _Static_assert(sizeof(struct sl_flow_key) == SL_FLOW_KEY_MAX, "the largest key");
 
 /*
- * The flow key of a packet. `reversed` (may be NULL) tells whether the packet goes from the second end
- * to the first. 0, or -EINVAL if it is no IP packet. For an ICMP error the key is that of the quoted flow.
+ * The flow key of a packet. `reversed` (may be NULL) tells whether the packet goes from the second
+ * end to the first. 0, or -EINVAL if it is no IP packet. For an ICMP error the key is that of the
+ * quoted flow.
  */
 int sl_packet_flow_key(const struct sl_packet *pkt, struct sl_flow_key *key, bool *reversed);
 
 /*
- * Look up (and with create != 0 make) the flows of n packets, n <= SL_BATCH; entry i in tables[i] under
- * keys[i] (the table's key_size bytes) with hash hashes[i]. values[i] becomes the flow's value_size
- * bytes, 8-byte aligned, or NULL (absent; or no room, which is counted). A flow found or made is
- * touched: its idle time starts at now_ns. Cache misses of the n look-ups overlap.
+ * Look up (and with create != 0 make) the flows of n packets, n <= SL_BATCH; entry i in tables[i]
+ * under keys[i] (the table's key_size bytes) with hash hashes[i]. values[i] becomes the flow's
+ * value_size bytes, 8-byte aligned, or NULL (absent; or no room, which is counted). A flow found or
+ * made is touched: its idle time starts at now_ns. Cache misses of the n look-ups overlap.
  *
  * A value pointer stays valid until the next call that may create or expire in the same table.
  * Only the shard's owner may call this; process() is always called there.

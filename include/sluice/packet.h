@@ -2,8 +2,8 @@
 /*
  * packet.h - the stamp that XDP writes in front of every packet that it redirects.
  *
- * 32 bytes at most: kernel 6.1 refuses more (include/net/xdp.h, xdp_metalen_invalid). It lies directly
- * before the first byte of the Ethernet header.
+ * 32 bytes at most: kernel 6.1 refuses more (include/net/xdp.h, xdp_metalen_invalid). It lies
+ * directly before the first byte of the Ethernet header.
  */
 #ifndef SLUICE_PACKET_H
 #define SLUICE_PACKET_H
@@ -16,26 +16,27 @@
 enum sl_meta_flags {
 	SL_META_V4 = 1 << 0,
 	SL_META_V6 = 1 << 1,
-	SL_META_FRAGMENT = 1 << 2,   /* any fragment, the first too: hashed on addresses only */
+	SL_META_FRAGMENT = 1 << 2, /* any fragment, the first too: hashed on addresses only */
 	SL_META_ICMP_ERROR = 1 << 3, /* hashed on the quoted flow */
-	SL_META_PORTS = 1 << 4,      /* l4_off is valid and its first four bytes are the ports */
-	SL_META_NON_FIRST = 1 << 5,  /* a fragment without an L4 header */
+	SL_META_PORTS = 1 << 4, /* l4_off is valid and its first four bytes are the ports */
+	SL_META_NON_FIRST = 1 << 5, /* a fragment without an L4 header */
 };
 
 struct sl_meta {
-	__u32 magic;  /* SL_META_MAGIC */
-	__u32 epoch;  /* control.epoch when XDP ran */
-	__u32 seq;    /* low 32 bits of bucket_stats[queue][bucket].packets before this packet */
-	__u32 hash;   /* bucket = hash & control.bucket_mask */
+	__u32 magic; /* SL_META_MAGIC */
+	__u32 epoch; /* control.epoch when XDP ran */
+	__u32 seq; /* low 32 bits of bucket_stats[queue][bucket].packets before this packet */
+	__u32 hash; /* bucket = hash & control.bucket_mask */
 	__u16 bucket;
-	__u16 flags;  /* enum sl_meta_flags */
+	__u16 flags; /* enum sl_meta_flags */
 	__u16 l3_off; /* of the IP header, from the start of the packet, bytes */
 	__u16 l4_off; /* of the L4 header; 0 if there is none */
-	__u8 proto;   /* IP protocol of the L4 header */
-	__u8 vlans;   /* VLAN tags, 0..2 */
+	__u8 proto; /* IP protocol of the L4 header */
+	__u8 vlans; /* VLAN tags, 0..2 */
 	__u16 resv;
 	__u32 tenant; /* reserved for tenants; 0 */
 };
-_Static_assert(sizeof(struct sl_meta) == 32, "kernel 6.1 takes 32 bytes of metadata, and multiples of 4");
+_Static_assert(sizeof(struct sl_meta) == 32,
+	       "kernel 6.1 takes 32 bytes of metadata, and multiples of 4");
 
 #endif /* SLUICE_PACKET_H */

@@ -2,8 +2,8 @@
 /*
  * match.h - match rules: which packets Sluice takes. Pure: text in, the `match` map's value out.
  *
- * A rule accepts a packet if all that it names agrees. `prefix` and `port` without a side mean either
- * side (both directions of a connection), and become two rules of the table.
+ * A rule accepts a packet if all that it names agrees. `prefix` and `port` without a side mean
+ * either side (both directions of a connection), and become two rules of the table.
  */
 #ifndef SL_CONTROL_MATCH_H
 #define SL_CONTROL_MATCH_H
@@ -25,7 +25,7 @@ struct sl_port_range {
 };
 
 struct sl_rule {
-	bool all;  /* `all`: takes every IP packet */
+	bool all; /* `all`: takes every IP packet */
 	bool pass; /* leaves to the stack what it accepts; the first rule that accepts decides */
 	struct sl_prefix prefix, src, dst;
 	struct sl_port_range port, sport, dport;
@@ -33,8 +33,9 @@ struct sl_rule {
 };
 
 /*
- * Parse one rule: "all", or comma-separated "10.0.0.0/8" (either side), "src=", "dst=", "proto=tcp|udp|sctp|icmp|icmp6|esp|N",
- * "port=80|80-90", "sport=", "dport=", and "pass". -EINVAL with one line in err that names the word and the mend.
+ * Parse one rule: "all", or comma-separated "10.0.0.0/8" (either side), "src=", "dst=",
+ * "proto=tcp|udp|sctp|icmp|icmp6|esp|N", "port=80|80-90", "sport=", "dport=", and "pass". -EINVAL
+ * with one line in err that names the word and the mend.
  */
 int sl_rule_parse(const char *text, struct sl_rule *rule, char *err, size_t err_size);
 
@@ -42,9 +43,9 @@ int sl_rule_parse(const char *text, struct sl_rule *rule, char *err, size_t err_
 int sl_rule_format(const struct sl_rule *rule, char *buf, size_t size);
 
 /*
- * Compile n rules. `local` (count addresses, IPv4 as ::ffff:a.b.c.d) are the host's own: the 64th bit
- * becomes a filter that accepts each of them as destination (and may accept a few more; XDP asks
- * the local_addrs map then). -E2BIG more than SL_MAX_RULES table rows, with a line in err.
+ * Compile n rules. `local` (count addresses, IPv4 as ::ffff:a.b.c.d) are the host's own: the 64th
+ * bit becomes a filter that accepts each of them as destination (and may accept a few more; XDP
+ * asks the local_addrs map then). -E2BIG more than SL_MAX_RULES table rows, with a line in err.
  */
 int sl_match_compile(const struct sl_rule *rules, unsigned n, const struct sl_addr *local,
 		     unsigned local_n, struct sl_match *out, char *err, size_t err_size);

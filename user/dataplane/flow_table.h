@@ -12,13 +12,14 @@
 
 enum sl_flow_policy {
 	SL_FLOW_REFUSE, /* no room: the new flow is refused and counted */
-	SL_FLOW_EVICT,  /* no room: the flow idle longest in the neighbourhood goes, counted */
+	SL_FLOW_EVICT, /* no room: the flow idle longest in the neighbourhood goes, counted */
 };
 
 /* Shared by all tables of a dataplane; the byte account is the only thing that workers share. */
 struct sl_flow_budget {
-	uint64_t limit;         /* bytes, all tables together */
-	_Atomic uint64_t used;  /* changed in chunks when a table grows or shrinks, never per packet */
+	uint64_t limit; /* bytes, all tables together */
+	_Atomic uint64_t
+		used; /* changed in chunks when a table grows or shrinks, never per packet */
 	enum sl_flow_policy policy;
 };
 
@@ -44,12 +45,13 @@ size_t sl_flow_table_bytes(const struct sl_flow_table *t);
 /* What happened since the last call of this function; clears it. */
 struct sl_flow_counts sl_flow_table_take_counts(struct sl_flow_table *t);
 
-/* Look at up to `budget` entries from where the last call ended; forget the idle ones. Returns how many went. */
+/* Look at up to `budget` entries from where the last call ended; forget the idle ones. Returns how
+ * many went. */
 unsigned sl_flow_table_expire(struct sl_flow_table *t, uint64_t now_ns, unsigned budget);
 
 /*
- * Walk the flows: *cursor 0 starts; returns false at the end. Between calls the table may change; a flow
- * that stays is seen exactly once unless the table is resized meanwhile (then at least once).
+ * Walk the flows: *cursor 0 starts; returns false at the end. Between calls the table may change; a
+ * flow that stays is seen exactly once unless the table is resized meanwhile (then at least once).
  */
 bool sl_flow_table_walk(struct sl_flow_table *t, uint64_t *cursor, const void **key, void **value,
 			uint64_t *idle_ns, uint64_t now_ns);

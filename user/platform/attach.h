@@ -9,18 +9,18 @@
 #include "control/match.h"
 
 struct sl_attach_opts {
-	const char *instance;            /* NULL: the first interface's name */
+	const char *instance; /* NULL: the first interface's name */
 	const char *const *ifaces;
-	unsigned ifaces_n;               /* 1..SL_MAX_IFACES */
-	unsigned buckets;                /* 0: SL_DEFAULT_BUCKETS */
-	unsigned max_workers;            /* 0: SL_DEFAULT_MAX_WORKERS */
-	enum sl_xdp_mode mode;           /* SL_XDP_UNKNOWN: native, else generic, and the caller says so */
-	const struct sl_rule *rules;     /* what Sluice takes; none is refused with -EINVAL */
+	unsigned ifaces_n; /* 1..SL_MAX_IFACES */
+	unsigned buckets; /* 0: SL_DEFAULT_BUCKETS */
+	unsigned max_workers; /* 0: SL_DEFAULT_MAX_WORKERS */
+	enum sl_xdp_mode mode; /* SL_XDP_UNKNOWN: native, else generic, and the caller says so */
+	const struct sl_rule *rules; /* what Sluice takes; none is refused with -EINVAL */
 	unsigned rules_n;
-	bool local;                      /* take traffic to the host's own addresses too */
+	bool local; /* take traffic to the host's own addresses too */
 	bool toeplitz;
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
-	bool replace;                    /* a Sluice program is there already: swap it atomically, keep its state */
+	bool replace; /* a Sluice program is there already: swap it atomically, keep its state */
 };
 
 #define SL_DEFAULT_MAX_WORKERS 16
@@ -29,18 +29,21 @@ struct sl_attach_opts {
 size_t sl_attach_memory(const struct sl_attach_opts *opts);
 
 /*
- * Attach to every interface or to none. Creates the maps, pins them and a bpf_link for each interface,
- * sets the row of bucket b to worker b % max(1, workers of a running dataplane), writes rules and local
- * addresses, and only then sets SL_CTL_READY. On an interface whose Sluice program came by xdp-loader or
- * ip link the maps are adopted and configured. With `replace` the program is swapped without a gap.
- * Errors: -EEXIST foreign program (named in err) or already attached, -EBUSY, -ENODEV, -EOPNOTSUPP, -EPERM, -EINVAL.
+ * Attach to every interface or to none. Creates the maps, pins them and a bpf_link for each
+ * interface, sets the row of bucket b to worker b % max(1, workers of a running dataplane), writes
+ * rules and local addresses, and only then sets SL_CTL_READY. On an interface whose Sluice program
+ * came by xdp-loader or ip link the maps are adopted and configured. With `replace` the program is
+ * swapped without a gap. Errors: -EEXIST foreign program (named in err) or already attached,
+ * -EBUSY, -ENODEV, -EOPNOTSUPP, -EPERM, -EINVAL.
  */
 int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err);
 
-/* Take the program off every interface of the instance and remove its pins. -EBUSY while a dataplane runs, unless force. */
+/* Take the program off every interface of the instance and remove its pins. -EBUSY while a
+ * dataplane runs, unless force. */
 int sl_detach(const char *name, bool force, struct sl_error *err);
 
-/* Compile and write rules into the entry of `match` that is not in force, then switch. Atomic for XDP. */
+/* Compile and write rules into the entry of `match` that is not in force, then switch. Atomic for
+ * XDP. */
 int sl_match_install(struct sl_instance *inst, const struct sl_rule *rules, unsigned n, bool local,
 		     struct sl_error *err);
 

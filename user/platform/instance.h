@@ -2,9 +2,10 @@
 /*
  * instance.h - an instance: the interfaces served as one, and their maps.
  *
- * The object pins nothing by name. Maps are found from the program that is on the interface, checked
- * for their ABI, and pinned under <bpffs>/sluice/<abi>/<instance>/ (instance maps) and
- * .../<instance>/<interface>/ (interface maps, `link`). Daemon, dataplane and CLI open the same way.
+ * The object pins nothing by name. Maps are found from the program that is on the interface,
+ * checked for their ABI, and pinned under <bpffs>/sluice/<abi>/<instance>/ (instance maps) and
+ * .../<instance>/<interface>/ (interface maps, `link`). Daemon, dataplane and CLI open the same
+ * way.
  */
 #ifndef SL_PLATFORM_INSTANCE_H
 #define SL_PLATFORM_INSTANCE_H
@@ -17,7 +18,8 @@
 #include <sluice/maps.h>
 
 #define SL_BPFFS "/sys/fs/bpf"
-#define SL_RUN_DIR "/run/sluice" /* sockets and locks; overridden by the environment's SLUICE_RUN_DIR */
+#define SL_RUN_DIR                                                                                 \
+	"/run/sluice" /* sockets and locks; overridden by the environment's SLUICE_RUN_DIR */
 #define SL_NAME_MAX 32
 
 /* One interface of an instance. */
@@ -25,7 +27,7 @@ struct sl_iface {
 	char name[IF_NAMESIZE];
 	int ifindex;
 	uint32_t prog_id;
-	unsigned queues;     /* RX queues now; bucket_stats and xsks have room for queues_max */
+	unsigned queues; /* RX queues now; bucket_stats and xsks have room for queues_max */
 	unsigned queues_max;
 	enum sl_xdp_mode mode;
 	int bucket_stats_fd, xsks_fd, verdicts_fd, match_fd, local_addrs_fd;
@@ -41,7 +43,7 @@ struct sl_instance {
 	unsigned max_workers; /* rows of `workers` and `bucket_cost` */
 	int indirection_fd, owners_fd, workers_fd, bucket_cost_fd, control_fd, grace_fd, moves_fd,
 		drop_reasons_fd, toeplitz_fd;
-	uint64_t *rows;   /* struct sl_row as words */
+	uint64_t *rows; /* struct sl_row as words */
 	uint64_t *owners; /* struct sl_owner as words */
 	struct sl_worker *workers;
 	struct sl_bucket_cost *cost; /* [worker * buckets + bucket] */
@@ -50,7 +52,8 @@ struct sl_instance {
 	struct sl_drop_reason *drop_reasons;
 };
 
-/* Where a one-line message for the operator goes; every error here says what, which, why and the mend. */
+/* Where a one-line message for the operator goes; every error here says what, which, why and the
+ * mend. */
 struct sl_error {
 	char text[512];
 };

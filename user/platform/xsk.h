@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * xsk.h - AF_XDP sockets: one UMEM for each (interface, queue) over one common mapping, and for each
- * worker one socket on it that shares the queue's fill and completion rings.
+ * xsk.h - AF_XDP sockets: one UMEM for each (interface, queue) over one common mapping, and for
+ * each worker one socket on it that shares the queue's fill and completion rings.
  *
- * No thread-safety of its own: rings are single producer, single consumer; who may touch which is the
- * dataplane's business (user/dataplane/frames.h).
+ * No thread-safety of its own: rings are single producer, single consumer; who may touch which is
+ * the dataplane's business (user/dataplane/frames.h).
  */
 #ifndef SL_PLATFORM_XSK_H
 #define SL_PLATFORM_XSK_H
@@ -19,14 +19,15 @@
 enum sl_xsk_bind { SL_XSK_BIND_AUTO, SL_XSK_BIND_COPY, SL_XSK_BIND_ZEROCOPY };
 
 struct sl_xsk_opts {
-	uint32_t frame_size;  /* 2048 or 4096 */
-	uint32_t fill_size;   /* entries, power of two; at least twice the frames (xsk_flush publishes RX first) */
-	uint32_t comp_size;   /* entries, power of two; at least the frames */
+	uint32_t frame_size; /* 2048 or 4096 */
+	uint32_t fill_size; /* entries, power of two; at least twice the frames (xsk_flush publishes
+			       RX first) */
+	uint32_t comp_size; /* entries, power of two; at least the frames */
 	uint32_t rx_size, tx_size; /* entries, power of two */
 	enum sl_xsk_bind bind;
-	bool generic;         /* the program runs in generic mode: XDP_COPY only */
+	bool generic; /* the program runs in generic mode: XDP_COPY only */
 	bool need_wakeup;
-	unsigned busy_poll_us;  /* 0: off */
+	unsigned busy_poll_us; /* 0: off */
 	unsigned busy_poll_budget;
 };
 
@@ -46,8 +47,8 @@ struct sl_xsk {
 	struct xsk_ring_cons rx;
 	struct xsk_ring_prod tx;
 	int fd;
-	bool zerocopy;      /* what the kernel granted, by XDP_OPTIONS */
-	bool busy_poll;     /* the socket has a NAPI id, so busy polling works */
+	bool zerocopy; /* what the kernel granted, by XDP_OPTIONS */
+	bool busy_poll; /* the socket has a NAPI id, so busy polling works */
 };
 
 struct sl_xsk_stats {
@@ -65,14 +66,15 @@ int sl_xsk_umem_open(struct sl_xsk_umem *u, const char *ifname, unsigned queue, 
 void sl_xsk_umem_close(struct sl_xsk_umem *u);
 
 /*
- * A socket on the UMEM's (interface, queue). Retries -EBUSY for up to 2 s: the kernel tears a former
- * binding down asynchronously. The first socket of a UMEM must be closed last.
+ * A socket on the UMEM's (interface, queue). Retries -EBUSY for up to 2 s: the kernel tears a
+ * former binding down asynchronously. The first socket of a UMEM must be closed last.
  */
 int sl_xsk_open(struct sl_xsk *x, struct sl_xsk_umem *u, const struct sl_xsk_opts *opts,
 		struct sl_error *err);
 void sl_xsk_close(struct sl_xsk *x);
 
-/* Put the socket into slot queue * SL_MAX_WORKERS + worker of the interface's XSKMAP, or empty the slot. */
+/* Put the socket into slot queue * SL_MAX_WORKERS + worker of the interface's XSKMAP, or empty the
+ * slot. */
 int sl_xsk_slot_set(const struct sl_iface *iface, unsigned queue, unsigned worker, int fd);
 int sl_xsk_slot_clear(const struct sl_iface *iface, unsigned queue, unsigned worker);
 
