@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sluice/error.h>
 #include <sluice/maps.h>
 
 #define SL_BPFFS "/sys/fs/bpf"
@@ -27,6 +28,7 @@ struct sl_iface {
 	char name[IF_NAMESIZE];
 	int ifindex;
 	uint32_t prog_id;
+	bool adopted; /* attached by others (ip link, xdp-loader): no bpf_link of ours */
 	unsigned queues; /* RX queues now; bucket_stats and xsks have room for queues_max */
 	unsigned queues_max;
 	enum sl_xdp_mode mode;
@@ -43,6 +45,9 @@ struct sl_instance {
 	unsigned max_workers; /* rows of `workers` and `bucket_cost` */
 	int indirection_fd, owners_fd, workers_fd, bucket_cost_fd, control_fd, grace_fd, moves_fd,
 		drop_reasons_fd, toeplitz_fd;
+	int rules_fd; /* the rules in force as text, see sl_rules_get() in attach.h */
+	int ifaces_fd; /* which interfaces, see pin.h */
+	int grace_inner_fd; /* what an update of `grace` stores */
 	uint64_t *rows; /* struct sl_row as words */
 	uint64_t *owners; /* struct sl_owner as words */
 	struct sl_worker *workers;
@@ -54,9 +59,6 @@ struct sl_instance {
 
 /* Where a one-line message for the operator goes; every error here says what, which, why and the
  * mend. */
-struct sl_error {
-	char text[512];
-};
 int sl_error_set(struct sl_error *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4))); /* returns code */
 
@@ -68,6 +70,19 @@ int sl_error_set(struct sl_error *err, int code, const char *fmt, ...)
  */
 int sl_instance_open(const char *name, struct sl_instance **out, struct sl_error *err);
 void sl_instance_close(struct sl_instance *inst);
+
+/*
+ * Return when every XDP program run and every NAPI poll that was under way at the call has ended:
+ * what XDP read before the call is then visible in the rings (an update of an ARRAY_OF_MAPS waits
+ * for RCU, kernel/bpf/syscall.c maybe_wait_bpf_programs). 8-20 ms. Any thread. 0 or -errno.
+ */
+int sl_instance_grace(const struct sl_instance *inst);
+
+/* Does a dataplane run on the instance? By control.pid, and a heartbeat younger than 10 s. */
+bool sl_instance_running(const struct sl_instance *inst);
+
+/* Number of RX queues now, after ethtool -L; at most queues_max is served. */
+unsigned sl_iface_queues(const struct sl_iface *iface);
 
 /* Names of all instances pinned, NULL-terminated; free each and the array. NULL on no memory. */
 char **sl_instance_list(void);

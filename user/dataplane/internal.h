@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * internal.h - the dataplane's own structures. Who writes what is said at each; a struct that several
+ * threads write is split by cache line.
+ *
+ * Threads: one for each worker; housekeeping (starts moves, members, statistics; SCHED_FIFO 1); grace
+ * (RCU waits; SCHED_FIFO 1); requests (the control socket).
+ *
+ * A "ring" is one (interface, queue), numbered across the interfaces: ring = iface_base + queue.
+ */
+#ifndef SL_DATAPLANE_INTERNAL_H
+#define SL_DATAPLANE_INTERNAL_H
+
+#include <linux/bpf.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sluice/nf.h>
+#include <sluice/sluice.h>
+
+#include "dataplane/flow_table.h"
+#include "dataplane/word.h"
+#include "platform/instance.h"
+#include "platform/xsk.h"
+
+#define SL_MAX_RINGS (SL_MAX_IFACES * SL_MAX_QUEUES)
+#define SL_RING_WORDS (SL_MAX_RINGS / 64)
+
+/* --- frames (frames.c) ------------------------------------------------------------------------- */
+
+/*
+ * One (interface, queue): its UMEM with the fill and completion rings that the queue's sockets share,
+ * and the home of `frames` frames. A frame always goes back to its home's fill ring.
+ */
+struct sl_home {
+	struct sl_xsk_umem umem;
+	bool open; /* UMEM and sockets exist; set by housekeeping before `active` */
+	_Atomic bool active; /* workers poll it; release by housekeeping, acquire by workers */
+	uint8_t iface;
+	uint16_t queue;
+	atomic_flag fill_lock SL_LINE; /* tried, never spun on */
+	atomic_flag comp_lock SL_LINE;
+	_Atomic uint32_t parked SL_LINE; /* frames of this home that wait in parks */
+	_Atomic uint32_t in_flight SL_LINE; /* frames given to this ring's TX, not yet completed */
+};
+
+/* Free frames that one worker holds for one home. Room for all of the home's, so it never overflows. */
+struct sl_cache {
+	uint32_t n;
+	uint64_t *addr;
+};
+
+/* --- shards (shard.c) -------------------------------------------------------------------------- */
+
+/* What the drain rule (d) needs to know of one ring. */
+struct sl_shard_ring {
+	uint32_t next; /* L: 1 + number of the last packet processed. Owner only */
+	uint32_t valid; /* a packet of this incarnation made `next`. Owner only */
+	_Atomic uint64_t first; /* F: epoch << 32 | number of the new owner's first packet */
+};
+
+/* Flow state of a bucket. Everything but `first` belongs to the owner. */
+struct sl_shard {
+	struct sl_flow_table *tables[SL_CHAIN_MAX];
+	uint32_t log; /* index of the latest move in `moves`; housekeeping, before the word is moving */
+	struct sl_shard_ring ring[]; /* one for each ring */
+};
+
+/* --- parks (park.c) ---------------------------------------------------------------------------- */
+
+/* A parked packet; nodes are the worker's own. */
+struct sl_parked {
+	uint64_t addr;
+	uint32_t len;
+	uint32_t next; /* node index, SL_NIL ends */
+	uint16_t ring;
+};
+
+#define SL_NIL UINT32_MAX
+
+/* Packets of one bucket that wait at one worker. */
+struct sl_park {
+	uint32_t head, tail, count;
+	bool listed; /* in sl_worker_state.parked_list */
+	uint32_t announced; /* epoch under which `first` was announced, 0: not yet */
+	uint64_t first[]; /* for each ring: 1 << 32 | number of the first packet, 0: none */
+};
+
+/* --- workers (worker.c) ------------------------------------------------------------------------ */
+
+/* A move away from this worker that is under way. */
+struct sl_outgoing {
+	uint32_t bucket;
+	uint32_t epoch;
+	enum sl_drain_rule rule; /* of the last ring to drain */
+	uint64_t drained[SL_RING_WORDS];
+	uint64_t targeted[SL_RING_WORDS];
+	uint32_t target[]; /* for each ring: producer index of rule (c) */
+};
+
+/* One socket of a worker and what it saw there. */
+struct sl_worker_ring {
+	struct sl_xsk xsk;
+	bool open;
+	bool stamped; /* last_epoch is valid */
+	bool tx_dirty; /* descriptors not yet taken by the kernel */
+	uint32_t last_epoch; /* stamp of the latest packet taken */
+	uint64_t full_base, dropped_base; /* counters of former sockets; housekeeping */
+};
+
+/* A bucket that housekeeping hands to its owner to move away: SPSC, room for every bucket. */
+struct sl_inbox {
+	_Atomic uint32_t head SL_LINE; /* consumer: the worker */
+	_Atomic uint32_t tail SL_LINE; /* producer: housekeeping */
+	uint32_t mask;
+	uint32_t *bucket;
+};
+
+struct sl_dataplane;
+
+struct sl_worker_state {
+	struct sl_dataplane *dp;
+	unsigned id;
+	struct sl_worker *stat; /* row of `workers` */
+	struct sl_bucket_cost *cost; /* row of `bucket_cost` */
+
+	/* the batch in hand */
+	struct sl_packet packet[SL_BATCH];
+	uint16_t packet_ring[SL_BATCH];
+	unsigned batch;
+	unsigned handed; /* packets given to the program's own loop and not completed (sluice.h) */
+
+	struct sl_worker_ring *ring; /* [dp->rings] */
+	struct sl_cache *cache; /* [dp->rings] */
+	unsigned next_ring; /* where polling starts: fair */
+	uint32_t cached; /* free frames in all caches */
+
+	struct sl_parked *node;
+	uint32_t node_free;
+	uint8_t *park; /* [buckets], stride dp->park_stride */
+	uint32_t *parked_list; /* buckets with a park */
+	uint32_t parked_buckets;
+
+	uint8_t *outgoing; /* [buckets], stride dp->outgoing_stride */
+	uint32_t *outgoing_list;
+	uint32_t outgoing_n;
+	struct sl_inbox inbox;
+
+	int event_fd;
+	_Atomic uint32_t sleeping; /* Dekker with housekeeping: worker_sleep(), worker_wake() */
+	uint64_t spin_cycles; /* adaptive: how long to poll before sleeping */
+	uint64_t round_start, idle_since;
+	uint32_t sample_in; /* batches until the next cost sample */
+	uint32_t sweep_bucket; /* where the expiry sweep goes on */
+	uint32_t sweep_owned;
+	uint64_t sweep_flows;
+	uint64_t sweep_next; /* cycle count of the next sweep step */
+	uint64_t now_ns;
+
+	pthread_t thread;
+	bool running; /* the thread exists; housekeeping or the starter */
+	_Atomic bool quit; /* leave the loop once everything in hand is done */
+};
+
+/* A request that the owners answer (`flows`): see export.c. */
+struct sl_export;
+struct sl_tap;
+struct sl_chain;
+struct sl_rpc_server;
+
+struct sl_dataplane {
+	struct sl_instance *inst;
+	struct sl_chain *chain;
+	struct sl_dataplane_opts opts;
+	bool generic; /* rule (c) only */
+	unsigned rings; /* all (interface, queue) places, active or not */
+	unsigned iface_base[SL_MAX_IFACES];
+	unsigned iface_queues[SL_MAX_IFACES]; /* places of the interface */
+	_Atomic unsigned iface_active[SL_MAX_IFACES]; /* queues that are polled, a prefix of the places */
+	uint32_t iface_mtu[SL_MAX_IFACES];
+
+	uint8_t *area;
+	size_t area_size;
+	uint32_t frame_size;
+	uint32_t frames; /* of each home */
+	uint32_t park_limit; /* frames of one home in all parks */
+	uint32_t park_bucket_limit; /* packets of one bucket at one worker */
+	struct sl_home *home; /* [rings] */
+	struct sl_xsk_opts xsk_opts;
+
+	struct sl_flow_budget flow_budget;
+	struct sl_flow_config flow_config[SL_CHAIN_MAX];
+	uint8_t *shards;
+	size_t shard_stride, park_stride, outgoing_stride;
+
+	unsigned workers_max;
+	struct sl_worker_state *worker; /* [workers_max] */
+	uint64_t tsc_hz;
+
+	/* housekeeping */
+	pthread_t housekeeper, gracer, requester;
+	bool housekeeping_runs, grace_runs, requests_run;
+	_Atomic bool stop;
+	_Atomic unsigned workers_wanted; /* set by requests, followed by housekeeping */
+	_Atomic unsigned workers_now;
+	int wake_fd; /* eventfd: housekeeping looks at the rows at once */
+	int grace_fd; /* eventfd: an epoch wants its grace period */
+	int grace_inner_fd; /* what the update of `grace` stores */
+	int lock_fd;
+	uint64_t move_seq;
+	uint32_t epoch; /* the latest published; housekeeping */
+	_Atomic bool failed; /* an interface is gone */
+	char failure[256];
+
+	_Atomic(struct sl_export *) export;
+	_Atomic(struct sl_tap *) tap;
+	struct sl_rpc_server *rpc;
+};
+
+static inline struct sl_shard *shard_of(const struct sl_dataplane *dp, uint32_t bucket)
+{
+	return (struct sl_shard *)(dp->shards + bucket * dp->shard_stride);
+}
+
+static inline struct sl_park *park_of(const struct sl_worker_state *w, uint32_t bucket)
+{
+	return (struct sl_park *)(w->park + bucket * w->dp->park_stride);
+}
+
+static inline struct sl_outgoing *outgoing_of(const struct sl_worker_state *w, uint32_t bucket)
+{
+	return (struct sl_outgoing *)(w->outgoing + bucket * w->dp->outgoing_stride);
+}
+
+/* Counters live in mmapped memory that others read at any time: one writer, no torn values. */
+static inline void stat_add(__u64 *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline void stat_set(__u64 *counter, uint64_t value)
+{
+	__atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+#endif /* SL_DATAPLANE_INTERNAL_H */
