@@ -32,6 +32,7 @@ struct sl_iface {
 	unsigned queues; /* RX queues now; bucket_stats and xsks have room for queues_max */
 	unsigned queues_max;
 	enum sl_xdp_mode mode;
+	unsigned stats_entries; /* of bucket_stats */
 	int bucket_stats_fd, xsks_fd, verdicts_fd, match_fd, local_addrs_fd;
 	volatile struct sl_bucket_stats *bucket_stats; /* mmapped, [queue * buckets + bucket] */
 };
@@ -42,7 +43,8 @@ struct sl_instance {
 	unsigned ifaces;
 	struct sl_iface iface[SL_MAX_IFACES];
 	unsigned buckets;
-	unsigned max_workers; /* rows of `workers` and `bucket_cost` */
+	unsigned max_workers; /* workers that `workers` and `bucket_cost` have room for */
+	unsigned workers_entries, cost_entries; /* of the two maps */
 	int indirection_fd, owners_fd, workers_fd, bucket_cost_fd, control_fd, grace_fd, moves_fd,
 		drop_reasons_fd, toeplitz_fd;
 	int rules_fd; /* the rules in force as text, see sl_rules_get() in attach.h */

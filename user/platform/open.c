@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * open.c - which instance does a name mean?
+ *
+ * An interface of this namespace that carries Sluice's program first, by the program; then an
+ * instance's name. A program that nobody pinned is adopted.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/discover.h"
+
+static int adopt(const char *ifname, int ifindex, const struct sl_hook *hook, struct sl_error *err)
+{
+	char known[SL_NAME_MAX];
+	bool mounted;
+	int lock, rc;
+
+	rc = sl_pin_setup(&mounted, err);
+	if (rc)
+		return rc;
+	lock = sl_pin_lock(true, err);
+	if (lock < 0)
+		return lock;
+	/* Somebody else may have adopted it while the lock was not ours. */
+	rc = sl_discover_by_prog(ifindex, hook->prog_id, known);
+	if (rc)
+		rc = sl_discover_adopt(ifname, ifindex, hook, err);
+	close(lock);
+	return rc;
+}
+
+static bool is_pinned(const char *name)
+{
+	struct sl_pin_iface ifaces[SL_MAX_IFACES];
+
+	return strlen(name) < SL_NAME_MAX && sl_pin_ifaces(name, ifaces) != -ENOENT;
+}
+
+static int resolve(const char *name, char instance[SL_NAME_MAX], struct sl_error *err)
+{
+	const int ifindex = (int)if_nametoindex(name);
+	struct sl_hook hook = {0};
+	int rc;
+
+	if (ifindex && !sl_hook_query(ifindex, &hook) && hook.prog_id &&
+	    !sl_discover_by_prog(ifindex, hook.prog_id, instance))
+		return 0;
+	if (hook.prog_id) {
+		rc = adopt(name, ifindex, &hook, err);
+		/* An interface with a foreign program may bear an instance's name all the same. */
+		if (!rc)
+			return sl_discover_by_prog(ifindex, hook.prog_id, instance);
+		if (!is_pinned(name))
+			return rc;
+	}
+	if (is_pinned(name)) {
+		snprintf(instance, SL_NAME_MAX, "%s", name);
+		return 0;
+	}
+	if (ifindex)
+		return sl_error_set(err, -ENOENT,
+				    "Sluice is not attached to %s: sluice attach -i %s", name,
+				    name);
+	return sl_error_set(
+		err, -ENODEV,
+		"%.40s is neither an interface of this network namespace nor an instance "
+		"(ip link; sluice status)",
+		name);
+}
+
+int sl_instance_open(const char *name, struct sl_instance **out, struct sl_error *err)
+{
+	char instance[SL_NAME_MAX];
+	int lock, rc;
+
+	*out = NULL;
+	rc = resolve(name, instance, err);
+	if (rc)
+		return rc;
+	lock = sl_pin_lock(false, err);
+	if (lock < 0)
+		return lock;
+	rc = sl_instance_open_pinned(instance, out, err);
+	close(lock);
+	return rc;
+}
