@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sluice move: store rows of the indirection table, as the daemon does, and watch the hand-overs.
+ * Pins are the daemon's.
+ */
+#include "cli/move.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/commands.h"
+#include "cli/move_log.h"
+#include "cli/output.h"
+#include "cli/sample.h"
+#include "cli/target.h"
+#include "dataplane/word.h"
+
+#define POLL_NS 50000 /* a move under traffic takes some microseconds */
+
+struct move_config {
+	struct opt_list words;
+	bool pin, unpin;
+	uint64_t wait;
+};
+
+static const struct opt_arg args[] = {
+	ARG_LIST(struct move_config, words, "[IF] BUCKET WORKER | [IF] BUCKET[-BUCKET]:WORKER",
+		 false, "which buckets go to which worker"),
+	ARG_END,
+};
+
+static const struct opt options[] = {
+	OPT_FLAG(struct move_config, pin, 'P', "pin",
+		 "keep the daemon from moving them afterwards"),
+	OPT_FLAG(struct move_config, unpin, 'U', "unpin",
+		 "let the daemon move them again; give buckets only"),
+	OPT_DURATION(struct move_config, wait, 'w', "wait", "TIME", 0, 3600e9,
+		     "wait up to TIME for the moves to end (default 2s)"),
+	OPT_END,
+};
+
+static const struct opt_spec spec = {"move", "Move buckets to another worker, with their state",
+				     args, options, NULL};
+
+/* Buckets and workers exist, and the workers run if there is a dataplane. Nothing is changed. */
+static int check_words(const struct sl_instance *inst, const struct move_words *w, bool unpin,
+		       struct sl_error *err)
+{
+	bool alive = target_dataplane_alive(inst);
+
+	for (unsigned i = 0; i < w->n; i++) {
+		uint32_t worker = w->range[i].worker;
+
+		if (w->range[i].last >= inst->buckets)
+			return sl_error_set(err, -EINVAL,
+					    "bucket %u: instance %s has buckets 0 to %u",
+					    w->range[i].last, inst->name, inst->buckets - 1);
+		if (unpin)
+			continue;
+		if (worker >= inst->max_workers)
+			return sl_error_set(err, -EINVAL,
+					    "worker %u: instance %s has room for workers 0 to %u",
+					    worker, inst->name, inst->max_workers - 1);
+		if (alive && __atomic_load_n(&inst->workers[worker].state, __ATOMIC_RELAXED) !=
+				     SL_WORKER_RUNNING)
+			return sl_error_set(
+				err, -EINVAL,
+				"worker %u does not run; `sluice workers %s` lists those "
+				"that do",
+				worker, inst->name);
+	}
+	return 0;
+}
+
+/* Wait until the bucket is not under way and, if `worker` is one, is owned by it. */
+static bool settle(const struct sl_instance *inst, uint32_t bucket, int worker, uint64_t deadline)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+
+	for (;;) {
+		struct sl_owner o = owner_load(&inst->owners[bucket]);
+
+		if (o.owner == o.next && (worker < 0 || o.owner == worker))
+			return true;
+		if (sample_clock() >= deadline)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/*
+ * Store the rows. A bucket under way is waited for first: a row written twice fast is what makes
+ * packets stray. Release: whoever reads the row sees what was done before.
+ */
+static int store_rows(struct sl_instance *inst, const struct move_words *w, uint64_t deadline,
+		      struct sl_error *err)
+{
+	bool alive = target_dataplane_alive(inst);
+
+	for (unsigned i = 0; i < w->n; i++) {
+		const struct move_range *r = &w->range[i];
+
+		for (uint32_t b = r->first; b <= r->last; b++) {
+			struct sl_row row = row_load(&inst->rows[b]);
+
+			if (alive && !settle(inst, b, -1, deadline))
+				return sl_error_set(err, -ETIMEDOUT,
+						    "bucket %u is under way for too long; it and "
+						    "what follows was not moved; see `sluice "
+						    "status %s`",
+						    b, inst->name);
+			row.worker = (uint16_t)r->worker;
+			row.mode = SL_ROW_WORKER;
+			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
+		}
+	}
+	target_wake(inst);
+	return 0;
+}
+
+/* One row of the report, with the move's figures if the log still has them. */
+static json_t *result_json(uint32_t bucket, uint32_t worker, const char *state,
+			   const struct sl_move *moves, unsigned n)
+{
+	for (unsigned i = n; i-- > 0;)
+		if (moves[i].bucket == bucket && moves[i].to == worker) {
+			json_t *row = move_json(&moves[i]);
+
+			json_object_set_new(row, "state", json_string(state));
+			return row;
+		}
+	return json_pack("{s:I,s:I,s:s}", "bucket", (json_int_t)bucket, "to", (json_int_t)worker,
+			 "state", state);
+}
+
+static uint64_t latest_seq(const struct sl_instance *inst, struct sl_move *moves)
+{
+	unsigned n = move_log_read(inst->moves, 0, moves);
+
+	return n ? moves[n - 1].seq : 0;
+}
+
+/* Wait for every move and tell each one's end. *late: how many did not end in time. */
+static json_t *watch(const struct sl_instance *inst, const struct move_words *w, uint64_t deadline,
+		     uint64_t seq, struct sl_move *moves, unsigned *late)
+{
+	bool alive = target_dataplane_alive(inst);
+	json_t *rows = json_array();
+	unsigned n;
+
+	for (unsigned i = 0; alive && i < w->n; i++)
+		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++)
+			settle(inst, b, (int)w->range[i].worker, deadline);
+	n = move_log_read(inst->moves, seq, moves);
+	for (unsigned i = 0; i < w->n; i++)
+		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++) {
+			bool done = settle(inst, b, (int)w->range[i].worker, 0);
+
+			*late += alive && !done;
+			json_array_append_new(rows, result_json(b, w->range[i].worker,
+								done	? "done"
+								: alive ? "under way"
+									: "at the next start",
+								moves, n));
+		}
+	return rows;
+}
+
+static const struct column columns[] = {
+	{"bucket", "bucket", ALIGN_RIGHT, NULL},
+	{"from", "from", ALIGN_RIGHT, NULL},
+	{"to", "to", ALIGN_RIGHT, NULL},
+	{"state", "state", ALIGN_LEFT, NULL},
+	{"took_us", "took us", ALIGN_RIGHT, format_us},
+	{"parked_max", "parked", ALIGN_RIGHT, NULL},
+	{"rule", "rule", ALIGN_LEFT, NULL},
+	{NULL, NULL, ALIGN_LEFT, NULL},
+};
+
+static int carry_out(struct sl_instance *inst, const struct move_words *w, uint64_t wait,
+		     struct sl_error *err)
+{
+	struct sl_move *moves = calloc(SL_MOVE_LOG, sizeof(*moves));
+	uint64_t deadline = sample_clock() + wait, seq;
+	unsigned late = 0;
+	json_t *rows;
+	int ret;
+
+	if (!moves)
+		return sl_error_set(err, -ENOMEM, "no memory");
+	seq = latest_seq(inst, moves);
+	ret = store_rows(inst, w, deadline, err);
+	if (ret)
+		goto out;
+	rows = watch(inst, w, deadline, seq, moves, &late);
+	if (cli.json) {
+		output_json(rows);
+	} else {
+		output_table(rows, columns);
+		json_decref(rows);
+	}
+	if (late && wait)
+		ret = sl_error_set(
+			err, -ETIMEDOUT,
+			"%u moves are still under way; `sluice moves %s` tells when they "
+			"end",
+			late, inst->name);
+out:
+	free(moves);
+	return ret;
+}
+
+static int tell_daemon(const struct sl_instance *inst, const struct move_words *w, bool pin,
+		       struct sl_error *err)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		json_t *request = json_pack("{s:I,s:I}", "first", (json_int_t)w->range[i].first,
+					    "last", (json_int_t)w->range[i].last);
+		int ret = target_daemon(pin ? "pin" : "unpin", inst->name, request, NULL, err);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int cmd_move(int argc, char **argv)
+{
+	struct move_config config = {.wait = 2000000000};
+	struct sl_instance *inst = NULL;
+	struct move_words words;
+	struct sl_error err;
+	int ret, status;
+
+	if (!opt_parse(&spec, argc, argv, &config, &status))
+		return status;
+	if (config.pin && config.unpin)
+		return opt_usage(&spec, "--pin and --unpin exclude each other; give one");
+	if (move_words_parse(&config.words, config.unpin, &words, &err))
+		return opt_usage(&spec, "%s", err.text);
+	if (target_open(words.name, &inst, &err))
+		return cli_fail(&err);
+	ret = check_words(inst, &words, config.unpin, &err);
+	/* Pinned first: the daemon must not move them back in between. */
+	if (!ret && (config.pin || config.unpin))
+		ret = tell_daemon(inst, &words, config.pin, &err);
+	if (!ret && !config.unpin)
+		ret = carry_out(inst, &words, config.wait, &err);
+	sl_instance_close(inst);
+	return ret ? cli_fail(&err) : 0;
+}

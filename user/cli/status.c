@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* sluice status: everything about an instance on one page, and what is wrong with it. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/sample.h"
+#include "cli/target.h"
+
+#define I(x) ((json_int_t)(x))
+
+/* Housekeeping's round is a few milliseconds; the same bound as for a worker names a stuck one. */
+#define HOUSEKEEPING_STUCK_NS HEARTBEAT_STUCK_NS
+
+struct status_config {
+	const char *name;
+	uint64_t interval;
+};
+
+static const char *mode_name(uint32_t mode)
+{
+	return mode == SL_XDP_NATIVE ? "native" : mode == SL_XDP_GENERIC ? "generic" : "unknown";
+}
+
+static void warn(json_t *warnings, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void warn(json_t *warnings, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_array_append_new(warnings, json_string(text));
+}
+
+static json_t *interfaces_json(const struct sl_instance *inst)
+{
+	json_t *rows = json_array();
+
+	for (unsigned i = 0; i < inst->ifaces; i++) {
+		const struct sl_iface *f = &inst->iface[i];
+
+		json_array_append_new(rows, json_pack("{s:s,s:s,s:I,s:I}", "name", f->name, "mode",
+						      mode_name(f->mode), "queues", I(f->queues),
+						      "prog_id", I(f->prog_id)));
+	}
+	return rows;
+}
+
+/* Rules of the entry in force: a rule accepts at least one protocol. */
+static unsigned rule_count(const struct sl_instance *inst)
+{
+	struct sl_match *match = malloc(sizeof(*match));
+	uint32_t set = inst->control->match_set;
+	uint64_t rules = 0;
+
+	if (match && !bpf_map_lookup_elem(inst->iface[0].match_fd, &set, match))
+		for (unsigned p = 0; p < 256; p++)
+			rules |= match->proto[p];
+	free(match);
+	return (unsigned)__builtin_popcountll(rules & ~(1ULL << SL_MAX_RULES));
+}
+
+static json_t *dataplane_json(const struct sl_instance *inst, uint64_t now, json_t *warnings)
+{
+	const struct sl_control *c = inst->control;
+	bool alive = target_dataplane_alive(inst);
+	int64_t age = c->heartbeat_ns ? (int64_t)(now - c->heartbeat_ns) : -1;
+
+	if (!c->pid)
+		warn(warnings,
+		     "no dataplane runs; packets go to the stack; start `sluice run -i %s`",
+		     inst->iface[0].name);
+	else if (!alive)
+		warn(warnings,
+		     "the dataplane (pid %u) died; packets go to the stack; start it again",
+		     c->pid);
+	else if (age > (int64_t)HOUSEKEEPING_STUCK_NS)
+		warn(warnings, "the dataplane's housekeeping has been silent for %.1f s",
+		     (double)age / 1e9);
+	return json_pack("{s:b,s:I,s:I,s:o,s:s,s:I}", "running", alive, "pid", I(c->pid),
+			 "incarnation", I(c->incarnation), "heartbeat_age_ms",
+			 age < 0 ? json_null() : json_integer(age / 1000000), "mode",
+			 mode_name(c->xdp_mode), "workers", I(alive ? c->workers : 0));
+}
+
+/* What the daemon says of itself, with "running". */
+static json_t *daemon_json(const struct sl_instance *inst, json_t *warnings)
+{
+	json_t *answer = NULL, *daemon;
+	struct sl_error err;
+	int ret = target_daemon("status", inst->name, json_object(), &answer, &err);
+
+	daemon = json_is_object(answer) ? json_copy(answer) : json_object();
+	json_decref(answer);
+	json_object_set_new(daemon, "running", json_boolean(!ret || ret == -EREMOTEIO));
+	if (ret == -EREMOTEIO)
+		warn(warnings, "the daemon does not serve this instance: %s", err.text);
+	else if (ret == -EACCES)
+		warn(warnings, "the daemon's socket refuses this user");
+	else if (ret)
+		warn(warnings, "no daemon runs; nothing rebalances; start sluiced");
+	return daemon;
+}
+
+/* Load of the workers that run: highest over mean, 1 when even; 0 when idle. */
+static double unbalance(const struct sl_instance *inst, const struct sample *s)
+{
+	double sum = 0, max = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < inst->max_workers; i++) {
+		if (s->after.workers[i].state != SL_WORKER_RUNNING)
+			continue;
+		n++;
+		sum += s->workers[i].load;
+		if (s->workers[i].load > max)
+			max = s->workers[i].load;
+	}
+	return sum > 0 ? max * n / sum : 0;
+}
+
+static json_t *workers_json(const struct sl_instance *inst, const struct sample *s, bool alive,
+			    json_t *warnings)
+{
+	json_t *rows = json_array();
+
+	for (unsigned i = 0; i < sample_worker_count(inst); i++) {
+		const struct sl_worker *w = &s->after.workers[i];
+
+		json_array_append_new(
+			rows, json_pack("{s:I,s:I,s:s,s:f,s:I}", "worker", I(i), "cpu", I(w->cpu),
+					"state", sample_worker_state(s, i), "load",
+					s->workers[i].load, "buckets", I(s->workers[i].buckets)));
+		if (alive && s->workers[i].stuck)
+			warn(warnings, "worker %u is stuck: no heartbeat for %.1f s", i,
+			     (double)s->workers[i].heartbeat_age_ns / 1e9);
+		if (w->tx_invalid)
+			warn(warnings, "worker %u sent %llu descriptors that the kernel refused", i,
+			     (unsigned long long)w->tx_invalid);
+	}
+	return rows;
+}
+
+static json_t *moves_json(const struct sl_instance *inst, const struct sample *s)
+{
+	unsigned under_way = 0;
+
+	for (unsigned b = 0; b < inst->buckets; b++)
+		under_way += s->buckets[b].owner.owner != s->buckets[b].owner.next;
+	return json_pack("{s:I,s:I,s:I}", "started", I(inst->control->moves_started), "refused",
+			 I(inst->control->moves_refused), "under_way", I(under_way));
+}
+
+static json_t *status_json(const struct sl_instance *inst, const struct sample *s)
+{
+	const struct sl_control *c = inst->control;
+	json_t *warnings = json_array(), *dataplane, *daemon, *workers;
+	bool ready = c->flags & SL_CTL_READY;
+
+	if (!ready)
+		warn(warnings,
+		     "not configured: every packet goes to the stack; `sluice attach %s "
+		     "--match RULE` configures it",
+		     inst->iface[0].name);
+	dataplane = dataplane_json(inst, s->after.now_ns, warnings);
+	workers = workers_json(inst, s, target_dataplane_alive(inst), warnings);
+	daemon = daemon_json(inst, warnings);
+	return json_pack("{s:s,s:b,s:o,s:I,s:I,s:I,s:b,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
+			 "instance", inst->name, "ready", ready, "interfaces",
+			 interfaces_json(inst), "buckets", I(inst->buckets), "max_workers",
+			 I(inst->max_workers), "rules", I(rule_count(inst)), "local",
+			 !!(c->flags & SL_CTL_LOCAL), "hash",
+			 c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "epoch",
+			 I(c->epoch), "settled", I(c->settled), "moves", moves_json(inst, s),
+			 "unbalance", unbalance(inst, s), "workers", workers, "dataplane",
+			 dataplane, "daemon", daemon, "warnings", warnings);
+}
+
+static const struct column interface_columns[] = {
+	{"name", "interface", ALIGN_LEFT, NULL}, {"mode", "mode", ALIGN_LEFT, NULL},
+	{"queues", "queues", ALIGN_RIGHT, NULL}, {"prog_id", "program", ALIGN_RIGHT, NULL},
+	{NULL, NULL, ALIGN_LEFT, NULL},
+};
+
+static const struct column worker_columns[] = {
+	{"worker", "worker", ALIGN_RIGHT, NULL},   {"cpu", "cpu", ALIGN_RIGHT, NULL},
+	{"state", "state", ALIGN_LEFT, NULL},	   {"load", "load", ALIGN_RIGHT, format_percent},
+	{"buckets", "buckets", ALIGN_RIGHT, NULL}, {NULL, NULL, ALIGN_LEFT, NULL},
+};
+
+static json_int_t number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static const char *daemon_words(const json_t *daemon)
+{
+	if (!json_is_true(json_object_get(daemon, "running")))
+		return "not running";
+	return json_is_true(json_object_get(daemon, "paused")) ? "running, paused" : "running";
+}
+
+static void print_status(const json_t *st)
+{
+	const json_t *plane = json_object_get(st, "dataplane"),
+		     *moves = json_object_get(st, "moves");
+	json_t *warning;
+	size_t i;
+
+	printf("instance   %s: %lld buckets, room for %lld workers, %lld rules%s, %s hash\n",
+	       json_string_value(json_object_get(st, "instance")), number(st, "buckets"),
+	       number(st, "max_workers"), number(st, "rules"),
+	       json_is_true(json_object_get(st, "local")) ? " (local traffic too)" : "",
+	       json_string_value(json_object_get(st, "hash")));
+	if (json_is_true(json_object_get(plane, "running")))
+		printf("dataplane  pid %lld, incarnation %lld, %lld workers\n",
+		       number(plane, "pid"), number(plane, "incarnation"),
+		       number(plane, "workers"));
+	else
+		printf("dataplane  not running\n");
+	printf("daemon     %s\n", daemon_words(json_object_get(st, "daemon")));
+	printf("moves      %lld started, %lld refused, %lld under way; epoch %lld, settled %lld\n",
+	       number(moves, "started"), number(moves, "refused"), number(moves, "under_way"),
+	       number(st, "epoch"), number(st, "settled"));
+	printf("unbalance  %.2f (highest load / mean)\n\n",
+	       json_real_value(json_object_get(st, "unbalance")));
+	output_table(json_object_get(st, "interfaces"), interface_columns);
+	putchar('\n');
+	output_table(json_object_get(st, "workers"), worker_columns);
+	json_array_foreach (json_object_get(st, "warnings"), i, warning)
+		printf("%swarning: %s\n", i ? "" : "\n", json_string_value(warning));
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct opt_arg args[] = {
+		ARG_STRING(struct status_config, name, "IF", true,
+			   "interface or instance; may be left out if there is only one"),
+		ARG_END,
+	};
+	static const struct opt options[] = {
+		OPT_DURATION(struct status_config, interval, 'i', "interval", "TIME", 1e6, 60e9,
+			     "measure the load over TIME (default 200ms)"),
+		OPT_END,
+	};
+	static const struct opt_spec spec = {"status", "Show an instance and what is wrong with it",
+					     args, options, NULL};
+	struct status_config config = {.interval = SAMPLE_DEFAULT_NS};
+	struct sl_instance *inst = NULL;
+	struct sample *s;
+	struct sl_error err;
+	json_t *doc;
+	int status;
+
+	if (!opt_parse(&spec, argc, argv, &config, &status))
+		return status;
+	if (target_open(config.name, &inst, &err))
+		return cli_fail(&err);
+	s = sample_over(inst, config.interval);
+	doc = s ? status_json(inst, s) : NULL;
+	if (cli.json || !doc) {
+		status = output_json(doc);
+	} else {
+		print_status(doc);
+		json_decref(doc);
+		status = 0;
+	}
+	sample_free(s);
+	sl_instance_close(inst);
+	return status;
+}

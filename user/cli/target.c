@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/target.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/rpc.h"
+
+static void free_names(char **names)
+{
+	for (char **n = names; n && *n; n++)
+		free(*n);
+	free(names);
+}
+
+/* The names, as one line says them. */
+static void join_names(char **names, char *buf, size_t size)
+{
+	buf[0] = 0;
+	for (char **n = names; *n; n++) {
+		size_t used = strlen(buf);
+
+		snprintf(buf + used, size - used, "%s%s", n == names ? "" : ", ", *n);
+	}
+}
+
+static int no_instance(struct sl_error *err)
+{
+	if (geteuid())
+		return sl_error_set(err, -EPERM,
+				    "no instance to be seen without privilege; run as root");
+	return sl_error_set(
+		err, -ENOENT,
+		"no instance on this machine; `sluice attach IF --match RULE` makes one");
+}
+
+static int open_only(struct sl_instance **out, struct sl_error *err)
+{
+	char **names = sl_instance_list();
+	char all[256];
+	int ret;
+
+	if (!names)
+		return sl_error_set(err, -ENOMEM, "no memory");
+	if (!names[0]) {
+		ret = no_instance(err);
+	} else if (names[1]) {
+		join_names(names, all, sizeof(all));
+		ret = sl_error_set(err, -EINVAL, "several instances are attached, name one of: %s",
+				   all);
+	} else {
+		ret = sl_instance_open(names[0], out, err);
+	}
+	free_names(names);
+	return ret;
+}
+
+int target_open(const char *name, struct sl_instance **out, struct sl_error *err)
+{
+	return name ? sl_instance_open(name, out, err) : open_only(out, err);
+}
+
+/* Fill in what every request has, ask, and free the request. */
+static int ask(const char *path, const char *cmd, const char *instance, json_t *request,
+	       int pass_fd, json_t **result, struct sl_error *err)
+{
+	int ret;
+
+	if (!request || json_object_set_new(request, "cmd", json_string(cmd)) ||
+	    (instance && json_object_set_new(request, "instance", json_string(instance))))
+		ret = sl_error_set(err, -ENOMEM, "no memory");
+	else
+		ret = sl_rpc_call(path, request, pass_fd, result, err);
+	json_decref(request);
+	return ret;
+}
+
+static bool nobody_listens(int ret)
+{
+	return ret == -ENOENT || ret == -ECONNREFUSED;
+}
+
+int target_daemon(const char *cmd, const char *instance, json_t *request, json_t **result,
+		  struct sl_error *err)
+{
+	char path[SL_RPC_PATH_MAX];
+	int ret = sl_rpc_daemon_path(path, err);
+
+	if (ret) {
+		json_decref(request);
+		return ret;
+	}
+	ret = ask(path, cmd, instance, request, -1, result, err);
+	if (nobody_listens(ret))
+		sl_error_set(err, ret, "%s: no daemon answers at %s; start sluiced", cmd, path);
+	return ret;
+}
+
+int target_dataplane(const char *cmd, const struct sl_instance *inst, json_t *request, int pass_fd,
+		     json_t **result, struct sl_error *err)
+{
+	char path[SL_RPC_PATH_MAX];
+	int ret = sl_rpc_dataplane_path(inst->name, path, err);
+
+	if (ret) {
+		json_decref(request);
+		return ret;
+	}
+	ret = ask(path, cmd, inst->name, request, pass_fd, result, err);
+	if (nobody_listens(ret))
+		sl_error_set(err, ret,
+			     "%s: no dataplane runs for instance %s; start `sluice run -i %s`", cmd,
+			     inst->name, inst->iface[0].name);
+	return ret;
+}
+
+void target_wake(const struct sl_instance *inst)
+{
+	json_t *request = json_pack("{s:s,s:s}", "cmd", "wake", "instance", inst->name);
+	char path[SL_RPC_PATH_MAX];
+	struct sl_error err;
+
+	if (request && !sl_rpc_dataplane_path(inst->name, path, &err))
+		sl_rpc_post(path, request);
+	json_decref(request);
+}
+
+bool target_dataplane_alive(const struct sl_instance *inst)
+{
+	uint32_t pid = __atomic_load_n(&inst->control->pid, __ATOMIC_RELAXED);
+
+	return pid && (!kill((pid_t)pid, 0) || errno == EPERM);
+}
