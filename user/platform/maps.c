@@ -102,7 +102,7 @@ void sl_map_munmap(const volatile void *p, enum sl_map_id id, uint32_t max_entri
 int sl_grace_inner_create(void)
 {
 	/* The shape that bpf/steer.bpf.c declares as the inner map of `grace`. */
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "grace_inner", 4, 4, 1, NULL);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "grace_inner", 4, 8, 1, NULL);
 
 	return fd < 0 ? -errno : fd;
 }

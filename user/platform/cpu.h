@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cpu.h - CPUs: lists, pinning, scheduling class, the cycle counter.
+ */
+#ifndef SL_PLATFORM_CPU_H
+#define SL_PLATFORM_CPU_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "platform/instance.h"
+
+/*
+ * The CPU's free-running counter: x86's time-stamp counter (constant and in step over CPUs on
+ * everything since 2008), arm64's virtual counter; elsewhere nanoseconds. Not ordered against the
+ * loads and stores around it: a few ten cycles of error, no more.
+ */
+static inline uint64_t sl_cycles(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t v;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+	return v;
+#else
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+#endif
+}
+
+/* The counter's rate, per second. The first call measures for 20 ms where the hardware does not say
+ * it; any thread. */
+uint64_t sl_cycles_hz(void);
+
+/* CPUs that this process may run on. */
+unsigned sl_cpu_count(void);
+
+/*
+ * Parse "0,2-3" into cpus[0..*n), in the order written, at most `room`. -EINVAL with a line in err:
+ * not a list, a CPU twice, or one that is offline or not allowed to this process; -E2BIG too many.
+ */
+int sl_cpu_list_parse(const char *text, unsigned *cpus, unsigned room, unsigned *n,
+		      struct sl_error *err);
+
+/* The first `want` CPUs that this process may run on, in turn again if there are fewer. */
+void sl_cpu_list_default(unsigned *cpus, unsigned want);
+
+/* Pin a thread to one CPU. 0 or -errno. */
+int sl_cpu_pin(pthread_t thread, unsigned cpu);
+
+/* SCHED_FIFO at the priority, 1..99. -EPERM without CAP_SYS_NICE. */
+int sl_cpu_realtime(pthread_t thread, int priority);
+
+/*
+ * Cycles' worth of time, in nanoseconds since boot, that a CPU spent outside user space and idle:
+ * /proc/stat's system, irq, softirq and steal. Resolution 10 ms. 0 or -errno.
+ */
+int sl_cpu_kernel_ns(unsigned cpu, uint64_t *ns);
+
+#endif /* SL_PLATFORM_CPU_H */
