@@ -45,7 +45,9 @@ struct sl_plan_result {
 
 /*
  * Plan. `scratch` is sl_plan_scratch_size() bytes, 8-aligned, the caller's; `out` has room for
- * `buckets_n` moves. Never worse than doing nothing. Deterministic.
+ * `buckets_n` moves. Every bucket's worker is < workers_n <= SL_MAX_WORKERS. Never worse than doing
+ * nothing for the usable workers, save that unusable ones are emptied whatever it costs.
+ * Deterministic. before and after are of usable workers.
  */
 size_t sl_plan_scratch_size(unsigned buckets_n, unsigned workers_n);
 void sl_plan(const struct sl_plan_bucket *buckets, unsigned buckets_n,

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Counters in, loads out. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "control/load.h"
+
+#define INTERVAL_MIN_NS 1000000
+/* A change by a factor of two that is six standard deviations of a Poisson count off is no noise.
+ */
+#define CHANGE_FACTOR 2
+#define CHANGE_SIGMAS 6
+#define ENOUGH_SAMPLES 8 /* cost samples in an interval that count with half their weight */
+#define BACKLOG_SHARE 0.25
+#define ENOUGH_PACKETS 32 /* processed in an interval, to measure cycles per packet */
+
+int sl_load_init(struct sl_load *l, unsigned workers_n, unsigned buckets_n, uint64_t smoothing_ns)
+{
+	*l = (struct sl_load){.workers_n = workers_n,
+			      .buckets_n = buckets_n,
+			      .smoothing_ns = smoothing_ns,
+			      .workers = calloc(workers_n, sizeof(*l->workers)),
+			      .buckets = calloc(buckets_n, sizeof(*l->buckets))};
+	if (l->workers && l->buckets)
+		return 0;
+	sl_load_fini(l);
+	return -ENOMEM;
+}
+
+void sl_load_fini(struct sl_load *l)
+{
+	free(l->workers);
+	free(l->buckets);
+	l->workers = NULL;
+	l->buckets = NULL;
+}
+
+/* A counter that went back was started anew. */
+static uint64_t delta(uint64_t now, uint64_t last)
+{
+	return now >= last ? now - last : now;
+}
+
+static bool changed(double count, double expected)
+{
+	double sigma = sqrt(fmax(count, expected));
+
+	return (count > CHANGE_FACTOR * expected || expected > CHANGE_FACTOR * count) &&
+	       fabs(count - expected) > CHANGE_SIGMAS * sigma;
+}
+
+static void update_rate(struct sl_load_bucket *b, uint64_t packets, double dt, double alpha)
+{
+	double count = (double)packets;
+
+	if (changed(count, b->rate * dt))
+		b->rate = (float)(count / dt);
+	else
+		b->rate += (float)((count / dt - b->rate) * alpha);
+}
+
+/* Samples are the owner's: after a change of owner the next interval is the first that counts. */
+static void update_cost(struct sl_load_bucket *b, const struct sl_sample_bucket *s, double alpha)
+{
+	uint32_t samples = s->cost_samples - b->last_samples;
+
+	if (s->owner == b->last_owner && samples && s->cost_cycles > b->last_cycles) {
+		double cost = (double)(s->cost_cycles - b->last_cycles) / samples;
+
+		if (!(b->cost > 0))
+			b->cost = (float)cost;
+		else
+			b->cost += (float)((cost - b->cost) * alpha * samples /
+					   (samples + ENOUGH_SAMPLES));
+	}
+	b->last_owner = s->owner;
+	b->last_cycles = s->cost_cycles;
+	b->last_samples = s->cost_samples;
+}
+
+/* Cycles per packet for buckets that no sample describes: the worker's, else everybody's. */
+static double fallback_cost(const struct sl_load *l, const struct sl_load_worker *w)
+{
+	return w->cycles_per_packet > 0 ? w->cycles_per_packet : l->mean_cost;
+}
+
+static void update_mean(struct sl_load *l)
+{
+	double sum = 0;
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < l->workers_n; w++)
+		if (l->workers[w].cycles_per_packet > 0) {
+			sum += l->workers[w].cycles_per_packet;
+			n++;
+		}
+	if (n)
+		l->mean_cost = sum / n;
+}
+
+/* Of one worker's buckets in the latest interval. */
+struct arrivals {
+	double packets;
+	double cycles; /* by the buckets' sampled costs; those without a sample are in neither */
+};
+
+/*
+ * The samples of a bucket leave out what a packet costs outside the chain (rings, batches, sleeping
+ * and waking); the worker's own cycles per packet have it. Their ratio scales the worker's buckets.
+ * It is taken where the packets that arrived are the ones that were processed, near enough: a
+ * worker with a backlog works on another mixture.
+ */
+static void update_scale(struct sl_load_worker *w, const struct arrivals *a, double busy,
+			 double processed, double alpha)
+{
+	double scale;
+
+	if (processed < ENOUGH_PACKETS || !(a->cycles > 0))
+		return;
+	if (w->scale > 0 && fabs(a->packets - processed) > BACKLOG_SHARE * processed)
+		return;
+	scale = busy / processed / (a->cycles / a->packets);
+	if (!(w->scale > 0))
+		w->scale = scale;
+	else
+		w->scale += (scale - w->scale) * alpha;
+}
+
+static void update_worker(struct sl_load_worker *w, const struct sl_sample_worker *s,
+			  const struct arrivals *a, double elapsed, double dt, double alpha)
+{
+	double busy = (double)delta(s->busy_cycles, w->last.busy_cycles);
+	double packets = (double)delta(s->packets, w->last.packets);
+
+	w->busy = fmin(busy / elapsed, 1);
+	w->other = fmin((double)delta(s->other_cycles, w->last.other_cycles) / elapsed, 1);
+	w->lost = (double)delta(s->ring_full, w->last.ring_full) / dt;
+	update_scale(w, a, busy, packets, alpha);
+	if (packets < ENOUGH_PACKETS)
+		return;
+	if (!(w->cycles_per_packet > 0))
+		w->cycles_per_packet = busy / packets;
+	else
+		w->cycles_per_packet += (busy / packets - w->cycles_per_packet) * alpha;
+}
+
+static void compute_loads(struct sl_load *l, const struct sl_sample *s)
+{
+	double hz = s->cycles_per_ns * 1e9;
+
+	for (unsigned w = 0; w < l->workers_n; w++)
+		l->workers[w].demand = 0;
+	for (unsigned b = 0; b < l->buckets_n; b++) {
+		unsigned w = s->buckets[b].owner;
+		struct sl_load_bucket *k = &l->buckets[b];
+		double cost = k->cost;
+
+		k->load = 0;
+		if (w >= l->workers_n)
+			continue;
+		if (!(cost > 0))
+			cost = fallback_cost(l, &l->workers[w]);
+		else if (l->workers[w].scale > 0)
+			cost *= l->workers[w].scale;
+		k->load = (float)(k->rate * cost / hz);
+		l->workers[w].demand += k->load;
+	}
+}
+
+static void update_buckets(struct sl_load *l, const struct sl_sample *s,
+			   struct arrivals arrivals[SL_MAX_WORKERS], double dt, double alpha)
+{
+	for (unsigned b = 0; b < l->buckets_n; b++) {
+		const struct sl_sample_bucket *now = &s->buckets[b];
+		struct sl_load_bucket *k = &l->buckets[b];
+		uint64_t packets = delta(now->packets, k->last_packets);
+
+		update_cost(k, now, alpha);
+		k->last_packets = now->packets;
+		if (!(dt > 0))
+			continue;
+		update_rate(k, packets, dt, alpha);
+		if (now->owner >= l->workers_n || !(k->cost > 0))
+			continue;
+		arrivals[now->owner].packets += (double)packets;
+		arrivals[now->owner].cycles += (double)packets * k->cost;
+	}
+}
+
+void sl_load_update(struct sl_load *l, const struct sl_sample *s)
+{
+	struct arrivals arrivals[SL_MAX_WORKERS] = {0};
+	uint64_t dt_ns = s->now_ns - l->last_ns;
+	bool first = !l->last_ns;
+	double dt = first ? 0 : (double)dt_ns / 1e9, alpha;
+
+	if (!first && dt_ns < INTERVAL_MIN_NS)
+		return;
+	/* The first interval has no past to be smoothed with. */
+	alpha = l->rounds && l->smoothing_ns ? -expm1(-(double)dt_ns / (double)l->smoothing_ns) : 1;
+	update_buckets(l, s, arrivals, dt, alpha);
+	for (unsigned w = 0; w < l->workers_n; w++) {
+		if (!first)
+			update_worker(&l->workers[w], &s->workers[w], &arrivals[w],
+				      (double)dt_ns * s->cycles_per_ns, dt, alpha);
+		l->workers[w].last = s->workers[w];
+	}
+	update_mean(l);
+	if (!first) {
+		compute_loads(l, s);
+		l->rounds++;
+	}
+	l->last_ns = s->now_ns;
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One round of the control loop. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/tick.h"
+
+/* So many uneventful rounds before the loop slows down: a hot set that shifts every second or two
+ * keeps it at its fastest. */
+#define QUIET_ROUNDS 20
+/* A gain of so many times the minimum is acted on at once, a smaller one when it has lasted. */
+#define LARGE_GAIN 3
+#define LASTING_ROUNDS 2
+#define WORK_PER_BUCKET 256 /* bucket visits that a plan may take, for each bucket */
+#define NOW_MIN_GAIN 0.005 /* of a plan on demand */
+
+struct sl_tick {
+	struct sl_tick_opts opts;
+	struct sl_load load;
+	struct sl_plan_bucket *buckets;
+	struct sl_plan_worker *workers;
+	struct sl_plan_move *moves;
+	void *scratch;
+	bool *pinned;
+	unsigned quiet; /* uneventful rounds in a row */
+	unsigned lasting; /* rounds in a row that found a gain */
+	uint64_t interval_ns;
+	uint64_t moved_ns; /* 0: never */
+};
+
+struct sl_tick *sl_tick_new(unsigned workers_n, unsigned buckets_n, const struct sl_tick_opts *opts)
+{
+	struct sl_tick *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->opts = *opts;
+	t->interval_ns = opts->tick_min_ns;
+	t->buckets = calloc(buckets_n, sizeof(*t->buckets));
+	t->workers = calloc(workers_n, sizeof(*t->workers));
+	t->moves = calloc(buckets_n, sizeof(*t->moves));
+	t->pinned = calloc(buckets_n, sizeof(*t->pinned));
+	t->scratch = malloc(sl_plan_scratch_size(buckets_n, workers_n));
+	if (t->buckets && t->workers && t->moves && t->pinned && t->scratch &&
+	    !sl_load_init(&t->load, workers_n, buckets_n, opts->smoothing_ns))
+		return t;
+	sl_tick_free(t);
+	return NULL;
+}
+
+void sl_tick_free(struct sl_tick *t)
+{
+	if (!t)
+		return;
+	sl_load_fini(&t->load);
+	free(t->buckets);
+	free(t->workers);
+	free(t->moves);
+	free(t->pinned);
+	free(t->scratch);
+	free(t);
+}
+
+void sl_tick_configure(struct sl_tick *t, const struct sl_tick_opts *opts)
+{
+	t->opts = *opts;
+	t->load.smoothing_ns = opts->smoothing_ns;
+	t->interval_ns = opts->tick_min_ns;
+	t->quiet = 0;
+}
+
+void sl_tick_pin(struct sl_tick *t, uint32_t bucket, bool pinned)
+{
+	if (bucket < t->load.buckets_n)
+		t->pinned[bucket] = pinned;
+}
+
+bool sl_tick_pinned(const struct sl_tick *t, uint32_t bucket)
+{
+	return bucket < t->load.buckets_n && t->pinned[bucket];
+}
+
+const struct sl_load *sl_tick_load(const struct sl_tick *t)
+{
+	return &t->load;
+}
+
+const char *sl_tick_verdict_name(enum sl_tick_verdict v)
+{
+	static const char *const names[SL_TICK_VERDICTS] = {
+		[SL_TICK_LEARNING] = "learning", [SL_TICK_NO_WORKERS] = "no workers",
+		[SL_TICK_CALM] = "calm",	 [SL_TICK_EVEN] = "even",
+		[SL_TICK_WAITING] = "waiting",	 [SL_TICK_MOVED] = "moved",
+	};
+
+	return v < SL_TICK_VERDICTS ? names[v] : "unknown";
+}
+
+static bool stuck(const struct sl_tick *t, const struct sl_sample *s, unsigned w)
+{
+	const struct sl_sample_worker *k = &s->workers[w];
+
+	return k->state == SL_WORKER_RUNNING && s->now_ns > k->heartbeat_ns &&
+	       s->now_ns - k->heartbeat_ns > t->opts.stuck_ns;
+}
+
+/* Workers as the planner sees them. Returns how many may hold buckets. */
+static unsigned prepare_workers(struct sl_tick *t, const struct sl_sample *s,
+				struct sl_tick_result *r)
+{
+	unsigned usable = 0;
+
+	for (unsigned w = 0; w < s->workers_n; w++) {
+		struct sl_plan_worker *k = &t->workers[w];
+
+		*k = (struct sl_plan_worker){.other = t->load.workers[w].other};
+		if (stuck(t, s, w))
+			r->stuck[r->stuck_n++] = (uint16_t)w;
+		else
+			k->usable = s->workers[w].state == SL_WORKER_RUNNING;
+		usable += k->usable;
+	}
+	return usable;
+}
+
+static bool is_stuck(const struct sl_tick_result *r, unsigned worker)
+{
+	for (unsigned i = 0; i < r->stuck_n; i++)
+		if (r->stuck[i] == worker)
+			return true;
+	return false;
+}
+
+/*
+ * Buckets as the planner sees them, each where its row points. Those of a stuck worker, and those
+ * between two workers, stay: who has their state cannot be asked to give it away now.
+ */
+static void prepare_buckets(struct sl_tick *t, const struct sl_sample *s,
+			    const struct sl_tick_result *r)
+{
+	double flows = 1;
+
+	for (unsigned b = 0; b < s->buckets_n; b++)
+		flows += s->buckets[b].flows;
+	flows /= s->buckets_n;
+	for (unsigned b = 0; b < s->buckets_n; b++) {
+		const struct sl_sample_bucket *k = &s->buckets[b];
+		unsigned at = k->target < s->workers_n ? k->target : k->owner;
+		bool held = is_stuck(r, at) || is_stuck(r, k->owner);
+
+		t->buckets[b] = (struct sl_plan_bucket){
+			.load = held ? 0 : t->load.buckets[b].load,
+			.weight = k->flows / flows,
+			.worker = (uint16_t)(at < s->workers_n ? at : 0),
+			.pinned = held || k->moving || t->pinned[b] || at >= s->workers_n,
+		};
+	}
+}
+
+static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain,
+		 struct sl_tick_result *r)
+{
+	struct sl_plan_opts opts = {.min_gain = min_gain,
+				    .max_moves = t->opts.max_moves,
+				    .deadline = (uint64_t)s->buckets_n * WORK_PER_BUCKET};
+
+	prepare_buckets(t, s, r);
+	sl_plan(t->buckets, s->buckets_n, t->workers, s->workers_n, &opts, t->scratch, t->moves,
+		&r->plan);
+}
+
+/* Buckets whose row points to a worker that cannot serve them must go at once. */
+static bool must_empty(const struct sl_tick *t, unsigned moves)
+{
+	for (unsigned i = 0; i < moves; i++)
+		if (!t->workers[t->moves[i].from].usable)
+			return true;
+	return false;
+}
+
+static enum sl_tick_verdict decide(struct sl_tick *t, const struct sl_sample *s,
+				   struct sl_tick_result *r)
+{
+	double gain;
+
+	if (!prepare_workers(t, s, r))
+		return SL_TICK_NO_WORKERS;
+	if (!t->load.rounds)
+		return SL_TICK_LEARNING;
+	plan(t, s, t->opts.min_gain, r);
+	if (must_empty(t, r->plan.moves))
+		return SL_TICK_MOVED;
+	if (r->plan.before <= t->opts.threshold) {
+		t->lasting = 0;
+		return SL_TICK_CALM;
+	}
+	if (!r->plan.moves) {
+		t->lasting = 0;
+		return SL_TICK_EVEN;
+	}
+	t->lasting++;
+	gain = (r->plan.before - r->plan.after) / r->plan.before;
+	if (t->lasting < LASTING_ROUNDS && gain < LARGE_GAIN * t->opts.min_gain)
+		return SL_TICK_WAITING;
+	if (t->moved_ns && s->now_ns - t->moved_ns < t->opts.min_interval_ns)
+		return SL_TICK_WAITING;
+	return SL_TICK_MOVED;
+}
+
+/* Fast while something is wrong, slower and slower while nothing is. */
+static uint64_t next_interval(struct sl_tick *t, enum sl_tick_verdict v)
+{
+	bool eventful = v == SL_TICK_MOVED || v == SL_TICK_WAITING || v == SL_TICK_LEARNING;
+
+	t->quiet = eventful ? 0 : t->quiet + 1;
+	if (t->quiet <= QUIET_ROUNDS)
+		t->interval_ns = t->opts.tick_min_ns;
+	else if (t->interval_ns < t->opts.tick_max_ns)
+		t->interval_ns *= 2;
+	if (t->interval_ns > t->opts.tick_max_ns)
+		t->interval_ns = t->opts.tick_max_ns;
+	return t->interval_ns;
+}
+
+static void result_moves(const struct sl_tick *t, struct sl_tick_result *r)
+{
+	r->moves = t->moves;
+	r->moves_n = r->verdict == SL_TICK_MOVED ? r->plan.moves : 0;
+}
+
+void sl_tick_run(struct sl_tick *t, const struct sl_sample *s, struct sl_tick_result *r)
+{
+	*r = (struct sl_tick_result){.plan.elephant = -1};
+	sl_load_update(&t->load, s);
+	r->verdict = decide(t, s, r);
+	r->next_ns = next_interval(t, r->verdict);
+	result_moves(t, r);
+}
+
+void sl_tick_plan_now(struct sl_tick *t, const struct sl_sample *s, struct sl_tick_result *r)
+{
+	*r = (struct sl_tick_result){.plan.elephant = -1, .next_ns = t->opts.tick_min_ns};
+	if (!prepare_workers(t, s, r)) {
+		r->verdict = SL_TICK_NO_WORKERS;
+	} else if (!t->load.rounds) {
+		r->verdict = SL_TICK_LEARNING;
+	} else {
+		plan(t, s, NOW_MIN_GAIN, r);
+		r->verdict = r->plan.moves ? SL_TICK_MOVED : SL_TICK_EVEN;
+	}
+	result_moves(t, r);
+}
+
+void sl_tick_applied(struct sl_tick *t, uint64_t now_ns)
+{
+	t->moved_ns = now_ns;
+	t->lasting = 0;
+}

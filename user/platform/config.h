@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config.h - the configuration file of sluiced, checked whole before anything uses it.
+ * sluice.yaml(5) documents every setting.
+ */
+#ifndef SL_PLATFORM_CONFIG_H
+#define SL_PLATFORM_CONFIG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "control/match.h"
+#include "platform/instance.h"
+
+#define SL_CONFIG_PATH "/etc/sluice/sluice.yaml"
+#define SL_CONFIG_VERSION 1
+#define SL_CONFIG_PINS 64 /* ranges of pinned buckets */
+#define SL_CONFIG_INSTANCES 64
+
+struct sl_bucket_range {
+	uint32_t first, last; /* inclusive */
+};
+
+/* `balance`: how one instance is kept even. */
+struct sl_balance_config {
+	bool enabled;
+	uint64_t tick_min_ns; /* while unbalanced */
+	uint64_t tick_max_ns; /* at rest */
+	double threshold; /* acts when the highest worker load is above, cores */
+	double min_gain; /* least relative fall of the highest load worth moving for */
+	uint64_t min_interval_ns; /* between two plans that move */
+	unsigned max_moves; /* in one plan; 0: no limit */
+	uint64_t smoothing_ns; /* time constant of the load estimate */
+	uint64_t stuck_ns; /* a worker silent for so long while it has load is stuck */
+	unsigned pins;
+	struct sl_bucket_range pin[SL_CONFIG_PINS];
+};
+
+struct sl_instance_config {
+	char name[SL_NAME_MAX];
+	unsigned ifaces_n;
+	char ifaces[SL_MAX_IFACES][IF_NAMESIZE];
+	bool attach; /* the daemon attaches it at start; else it waits for somebody to */
+	unsigned rules_n;
+	struct sl_rule rules[SL_MAX_RULES];
+	bool local;
+	unsigned buckets, max_workers;
+	enum sl_xdp_mode mode; /* SL_XDP_UNKNOWN: native, else generic */
+	bool toeplitz;
+	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
+	struct sl_balance_config balance;
+};
+
+struct sl_config {
+	char socket_group[32]; /* "": the daemon's own group */
+	bool metrics;
+	struct sockaddr_storage metrics_addr; /* a loopback address and a port */
+	struct sl_balance_config balance; /* of instances that the file does not list */
+	unsigned instances_n;
+	struct sl_instance_config *instances;
+};
+
+/* The defaults: no instance listed, metrics on 127.0.0.1:9464. NULL on no memory. */
+struct sl_config *sl_config_new(void);
+void sl_config_free(struct sl_config *c);
+
+/*
+ * Read and check a file. 0 and *out (sl_config_free() it), or -errno with one line "file:line:
+ * setting: what is wrong: the mend". Nothing is attached, opened or changed.
+ */
+int sl_config_load(const char *path, struct sl_config **out, struct sl_error *err);
+
+/* The settings of the instance of that name, or NULL if the file does not list it. */
+const struct sl_instance_config *sl_config_instance(const struct sl_config *c, const char *name);
+
+#endif /* SL_PLATFORM_CONFIG_H */
