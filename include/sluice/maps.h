@@ -25,6 +25,7 @@
 #define SL_DROP_REASONS 32
 #define SL_DROP_NAME 24
 #define SL_MAX_RULES 63 /* one bit each of a 64-bit word; the 64th is the local-address filter */
+#define SL_HASH_KEY 6 /* words of the symmetric hash's key */
 #define SL_TOEPLITZ_KEY 52
 #define SL_TOEPLITZ_INPUT 36 /* IPv6 addresses and ports, bytes */
 
@@ -80,7 +81,7 @@ struct sl_control {
 	__u32 bucket_mask; /* buckets - 1 */
 	__u32 bucket_shift; /* log2(buckets) */
 	__u32 match_set; /* which entry of `match` is in force: 0 or 1 */
-	__u64 hash_key[4]; /* key of the symmetric hash, random at attach */
+	__u64 hash_key[SL_HASH_KEY]; /* of the symmetric hash; from sl_hash_key_init() */
 
 	/* line 3: the dataplane writes */
 	__u64 incarnation SL_LINE; /* of the dataplane; counts starts */
@@ -207,15 +208,15 @@ struct sl_drop_reason {
  * counters. XDP writes off the fast path only.
  */
 enum sl_steer_count {
-	SL_PASS_UNCONFIGURED = 0, /* control.flags lacks SL_CTL_READY */
+	SL_PASS_UNCONFIGURED = 0, /* control.flags lacks SL_CTL_READY, or bucket_stats the queue */
 	SL_PASS_ARP,
 	SL_PASS_ND, /* IPv6 neighbour and router discovery */
 	SL_PASS_NO_MATCH, /* no rule takes it */
 	SL_PASS_LOCAL, /* to one of the host's own addresses */
 	SL_PASS_TRUNCATED, /* shorter than its headers say */
-	SL_PASS_UNKNOWN, /* an ethertype that is not parsed */
+	SL_PASS_UNKNOWN, /* an ethertype, IP version or chain of headers that is not parsed */
 	SL_NO_SLOT, /* redirect refused: no socket in that slot; fallback verdict */
-	SL_BAD_ROW, /* row.worker >= SL_MAX_WORKERS or queue >= SL_MAX_QUEUES; fallback verdict */
+	SL_BAD_ROW, /* row.worker >= SL_MAX_WORKERS; fallback verdict */
 	SL_STAMP_ERROR, /* the driver has no room for metadata; fallback verdict */
 	SL_INFO_FRAGMENT, /* taken, hashed on addresses only */
 	SL_INFO_ICMP_ERROR, /* taken, hashed on the flow that it quotes */
@@ -238,7 +239,10 @@ struct sl_match {
 		[256]; /* [SL_SRC|SL_DST][byte of the address][its value] -> rules that accept it */
 	__u64 v6[2][16][256];
 	__u64 ports; /* rules whose port ranges must be compared */
-	struct sl_match_rule rule[64];
+	__u64 take; /* rules with action 1 */
+	__u64 bound4[2]; /* [side] -> rules that look at the IPv4 address */
+	__u64 bound6[2][4]; /* [side][w] -> rules that look at bytes 4*w.. of the IPv6 address */
+	struct sl_match_rule rule[64]; /* in the order of sl_match_slot(), bpf/match.h */
 };
 
 /* `local_addrs` (interface), HASH: the host's own addresses; IPv4 as ::ffff:a.b.c.d. Value 1. */

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * redirect_err.bpf.c - counts redirects that fail behind XDP's back.
+ *
+ * bpf_redirect_map() has returned by the time a socket turns out to be bound to another queue, or
+ * to be going away, and no socket's statistics tell of it: only this tracepoint does. The causes
+ * that XDP_STATISTICS counts are left out, or they would be counted twice.
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+struct bpf_prog_aux {
+	__u32 id;
+} __attribute__((preserve_access_index));
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+} __attribute__((preserve_access_index));
+
+/* Program id -> redirects failed. User space enters the programs that it cares for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} redirect_errors SEC(".maps");
+
+SEC("tp_btf/xdp_redirect_err")
+int BPF_PROG(redirect_err, const void *dev, const struct bpf_prog *xdp, const void *target, int err)
+{
+	__u32 id = xdp->aux->id;
+	__u64 *count;
+
+	/* __xsk_rcv(): no buffer, longer than a buffer (both rx_dropped), RX ring full */
+	if (err == -ENOMEM || err == -ENOSPC || err == -ENOBUFS)
+		return 0;
+	count = bpf_map_lookup_elem(&redirect_errors, &id);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	return 0;
+}
