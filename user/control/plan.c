@@ -3,15 +3,12 @@
  * The planner: hill-climbing on the highest load.
  *
  * First every bucket of an unusable worker goes to the coldest usable one. Then, as long as it
- * helps: the hottest worker gives the coldest the bucket closest to min(surplus, deficit), or, if
+ * helps: the hottest worker gives the coldest the bucket that leaves least above the mean, or, if
  * no single bucket helps, swaps a heavier one for a lighter one. A worker that nothing can cool
  * (one elephant, or pinned load only) is set aside and the rest is evened out, so an elephant ends
  * up alone and stays where it is. Every step lowers the higher load of the two workers that it
  * touches, so it may stop after any step (max_moves, deadline) and is never worse than where it
  * began.
- *
- * The steps follow the comparison in the RSS++ literature, where the same rule came within 3 % of
- * the lower bound with half the moves of the published solver.
  */
 #include <math.h>
 #include <string.h>
@@ -21,7 +18,9 @@
 #include "control/plan.h"
 
 #define NONE UINT32_MAX
-#define GOOD_ENOUGH 1.01 /* a highest load within 1 % of the bound is not worth another move */
+#define GOOD_ENOUGH 1.01 /* a highest load within 1 % of the mean is not worth another move */
+#define ALONE 1.001 /* what is left beside an elephant that is called isolated */
+#define TIE_SHARE 0.01 /* too small to matter unless scores are equal otherwise */
 #define WEIGHT_SHARE 0.1 /* the heaviest state counts as much as 10 % of what is to be moved */
 #define SWAP_WIDTH 24 /* heaviest buckets of either side that are tried as pairs */
 #define SWAP_WORKERS 4 /* coldest workers that are tried as partners */
@@ -43,7 +42,6 @@ struct plan {
 	uint16_t *kept; /* bucket -> where it is after the unusable workers were emptied */
 	unsigned changed; /* buckets with at != bucket.worker */
 	uint64_t work;
-	double bound;
 };
 
 static size_t align8(size_t n)
@@ -187,22 +185,47 @@ static void empty_unusable(struct plan *p)
 	}
 }
 
-/* The bucket of `from` that is best moved to a worker `room` cooler. NONE if none helps. */
-static uint32_t best_bucket(struct plan *p, unsigned from, double want, double room)
+/*
+ * What of the two workers' load would still be above the mean after moving `load`; of equals, the
+ * one closest to min(surplus, deficit), which leaves both on the right side.
+ */
+static double score(double load, double weight, double surplus, double deficit)
 {
-	double best_score = INFINITY;
+	double want = fmin(surplus, deficit);
+
+	return fmax(surplus - load, 0) + fmax(load - deficit, 0) + TIE_SHARE * fabs(load - want) +
+	       WEIGHT_SHARE * want * weight / (1 + weight);
+}
+
+/* The bucket of `from` that is best moved to a worker `room` cooler. NONE if none helps. */
+static uint32_t best_bucket(struct plan *p, unsigned from, double surplus, double deficit)
+{
+	/* Not by a hair: what the next sample undoes is no gain. */
+	double room = (surplus + deficit) * 0.98, best_score = INFINITY;
 	uint32_t best = NONE;
 
 	for (uint32_t b = p->node[from].head; b != NONE; b = p->next[b], p->work++) {
-		double load = p->bucket[b].load, weight = p->bucket[b].weight;
-		double score = fabs(load - want) + WEIGHT_SHARE * want * weight / (1 + weight);
+		double load = p->bucket[b].load, s;
 
-		if (load > 0 && load < room && score < best_score) {
-			best_score = score;
+		if (load <= 0 || load >= room)
+			continue;
+		s = score(load, p->bucket[b].weight, surplus, deficit);
+		if (s < best_score) {
+			best_score = s;
 			best = b;
 		}
 	}
 	return best;
+}
+
+/* One bucket is nearly all that the worker has. */
+static bool isolated(struct plan *p, unsigned w)
+{
+	double most = 0;
+
+	for (uint32_t b = p->node[w].head; b != NONE; b = p->next[b], p->work++)
+		most = fmax(most, p->bucket[b].load);
+	return p->node[w].load <= most * ALONE;
 }
 
 /* The heaviest buckets of a worker, heaviest first. */
@@ -289,16 +312,13 @@ static double mean_load(const struct plan *p)
 static bool step(struct plan *p, unsigned hot)
 {
 	unsigned cold = coldest(p, hot);
-	double mean = mean_load(p), room, want;
+	double mean = mean_load(p);
 	uint32_t b;
 
-	if (cold == p->workers_n)
+	if (cold == p->workers_n || isolated(p, hot))
 		return false;
-	room = p->node[hot].load - p->node[cold].load;
-	want = fmin(p->node[hot].load - mean, mean - p->node[cold].load);
-	/* Not by a hair: what rounding or the next sample undoes is no gain. */
-	b = best_bucket(p, hot, want, room * 0.98);
-	if (b != NONE && p->bucket[b].load > want * 0.02) {
+	b = best_bucket(p, hot, p->node[hot].load - mean, mean - p->node[cold].load);
+	if (b != NONE) {
 		move(p, b, cold);
 		return true;
 	}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Loads measured by load.c against what the model was told to make. */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "balance_model.h"
+
+static struct model m;
+static struct sl_load load;
+
+static void sample(void)
+{
+	struct sl_sample s = model_sample(&m);
+
+	sl_load_update(&load, &s);
+}
+
+static void run(unsigned intervals)
+{
+	for (unsigned i = 0; i < intervals; i++) {
+		model_run(&m, 100000000);
+		sample();
+	}
+}
+
+static double true_load(unsigned b)
+{
+	return m.rate[b] * (m.cost[b] + m.overhead) / MODEL_HZ;
+}
+
+static void setup(void)
+{
+	cr_assert_eq(sl_load_init(&load, 4, 256, 200000000), 0);
+	model_init(&m, 256, 4, 5);
+}
+
+static void teardown(void)
+{
+	sl_load_fini(&load);
+}
+
+TestSuite(load, .init = setup, .fini = teardown);
+
+Test(load, first_sample_gives_no_load)
+{
+	model_zipf(&m, 1, 2);
+	model_run(&m, 100000000);
+	sample();
+	cr_expect_eq(load.rounds, 0);
+	cr_expect_eq(load.workers[0].demand, 0);
+}
+
+Test(load, buckets_add_up_to_the_busy_share_of_their_worker)
+{
+	m.overhead = 7000;
+	model_zipf(&m, 0.8, 2);
+	sample();
+	run(15);
+	for (unsigned w = 0; w < 4; w++) {
+		double sum = 0;
+
+		for (unsigned b = w; b < 256; b += 4)
+			sum += load.buckets[b].load;
+		cr_expect_float_eq(sum, load.workers[w].demand, 1e-4);
+		cr_expect_float_eq(sum, load.workers[w].busy, 0.08 * load.workers[w].busy,
+				   "worker %u: buckets %f, busy %f", w, sum, load.workers[w].busy);
+	}
+}
+
+Test(load, cycles_count_not_packets_alone)
+{
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 200;
+	for (unsigned b = 0; b < 256; b += 8)
+		m.cost[b] = 80000; /* on worker 0 among cheap ones */
+	sample();
+	run(15);
+	for (unsigned b = 0; b < 8; b += 4)
+		cr_expect_float_eq(load.buckets[b].load, true_load(b), 0.2 * true_load(b),
+				   "bucket %u: %f, true %f", b, load.buckets[b].load, true_load(b));
+}
+
+Test(load, without_samples_the_mean_of_the_worker_serves)
+{
+	m.sampled = false;
+	m.overhead = 3000;
+	model_zipf(&m, 0.5, 2);
+	sample();
+	run(15);
+	for (unsigned w = 0; w < 4; w++)
+		cr_expect_float_eq(load.workers[w].demand, load.workers[w].busy,
+				   0.08 * load.workers[w].busy);
+}
+
+Test(load, saturated_workers_rank_by_demand)
+{
+	/* Workers 0 and 1 are both busy all the time; 1 is asked for twice as much. */
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = b % 4 == 0	 ? 1.5 * MODEL_HZ / 20000 / 64
+			    : b % 4 == 1 ? 3.0 * MODEL_HZ / 20000 / 64
+					 : 10;
+	sample();
+	run(10);
+	cr_expect_float_eq(load.workers[0].busy, 1, 0.01);
+	cr_expect_float_eq(load.workers[1].busy, 1, 0.01);
+	cr_expect_float_eq(load.workers[0].demand, 1.5, 0.1, "%f", load.workers[0].demand);
+	cr_expect_float_eq(load.workers[1].demand, 3.0, 0.2, "%f", load.workers[1].demand);
+	cr_expect_gt(load.workers[1].lost, load.workers[0].lost);
+}
+
+Test(load, shifted_hot_bucket_is_seen_in_one_interval)
+{
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 100;
+	m.rate[8] = 20000;
+	sample();
+	run(10);
+	m.rate[8] = 100;
+	m.rate[12] = 20000;
+	run(1);
+	cr_expect_float_eq(load.buckets[12].rate, 20000, 2000, "%f", load.buckets[12].rate);
+	cr_expect_lt(load.buckets[8].rate, 200, "%f", load.buckets[8].rate);
+}
+
+Test(load, noise_is_smoothed)
+{
+	double spread = 0, raw = sqrt(1000.0 / 0.1);
+
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 1000;
+	sample();
+	run(20);
+	for (unsigned b = 0; b < 256; b++)
+		spread += (load.buckets[b].rate - 1000) * (load.buckets[b].rate - 1000);
+	spread = sqrt(spread / 256);
+	cr_expect_lt(spread, 0.65 * raw, "deviation %f, unsmoothed %f", spread, raw);
+}
+
+Test(load, change_of_owner_takes_no_foreign_samples)
+{
+	float before;
+
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 1000;
+	sample();
+	run(5);
+	before = load.buckets[8].cost;
+	/* At the new owner the counters stand elsewhere. */
+	m.bucket[8].owner = m.bucket[8].target = 1;
+	m.samples[1][8] = 1000;
+	m.sampled_cycles[1][8] = 99999999999;
+	run(1);
+	cr_expect_float_eq(load.buckets[8].cost, before, 1, "%f", load.buckets[8].cost);
+}
+
+Test(load, restarted_counters_make_no_huge_load)
+{
+	model_zipf(&m, 0.5, 2);
+	sample();
+	run(5);
+	for (unsigned w = 0; w < 4; w++)
+		m.worker[w].busy_cycles = m.worker[w].packets = 0;
+	run(1);
+	for (unsigned w = 0; w < 4; w++)
+		cr_expect_leq(load.workers[w].demand, 1.2);
+}
