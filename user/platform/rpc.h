@@ -18,17 +18,13 @@
 #include <stddef.h>
 
 #include "platform/instance.h"
+#include "platform/lock.h"
 
 #define SL_RPC_VERSION 1
 #define SL_RPC_REQUEST_MAX 65536 /* bytes of a request line */
 #define SL_RPC_CLIENTS_MAX 32 /* connections at a time; one more closes the longest silent one */
 #define SL_RPC_TIMEOUT_MS 10000 /* a client gives up after so long without a byte */
 #define SL_RPC_PATH_MAX 108 /* sizeof(sun_path) */
-
-/* The run directory: $SLUICE_RUN_DIR or SL_RUN_DIR. Static storage. */
-const char *sl_run_dir(void);
-/* Make the run directory (0755) if it is absent. 0 or -errno with a line in err. */
-int sl_run_dir_make(struct sl_error *err);
 
 /* Where the daemon and the dataplane of `instance` listen. 0, or -ENAMETOOLONG. */
 int sl_rpc_daemon_path(char path[SL_RPC_PATH_MAX], struct sl_error *err);

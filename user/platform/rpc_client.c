@@ -5,32 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "platform/rpc.h"
 
 #define READ_STEP 65536
-
-const char *sl_run_dir(void)
-{
-	const char *dir = secure_getenv("SLUICE_RUN_DIR");
-
-	return dir && *dir ? dir : SL_RUN_DIR;
-}
-
-int sl_run_dir_make(struct sl_error *err)
-{
-	const char *dir = sl_run_dir();
-
-	if (!mkdir(dir, 0755) || errno == EEXIST)
-		return 0;
-	return sl_error_set(err, -errno,
-			    "%s: cannot make the run directory: %s (set SLUICE_RUN_DIR to a "
-			    "directory that you may write)",
-			    dir, strerror(errno));
-}
 
 static int socket_path(const char *stem, const char *suffix, char path[SL_RPC_PATH_MAX],
 		       struct sl_error *err)
