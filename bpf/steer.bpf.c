@@ -186,7 +186,7 @@ int sluice_steer(struct xdp_md *ctx)
 		return steer_hold_maps();
 
 	ctl = bpf_map_lookup_elem(&control, &zero);
-	if (!ctl || !(ctl->flags & SL_CTL_READY))
+	if (!ctl || (ctl->flags & (SL_CTL_READY | SL_CTL_HOLD)) != SL_CTL_READY)
 		return steer_pass(SL_PASS_UNCONFIGURED);
 
 	length = (__u32)((const char *)end - (const char *)data);

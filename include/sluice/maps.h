@@ -99,8 +99,6 @@ struct sl_control {
 	__u64 abandoned_rx; /* of these, what no worker had counted as received */
 	__u64 redirect_error; /* redirects that failed for another cause than ring_full and no_frame
 			       */
-	__u64 ring_full_gone; /* ring_full of sockets of former incarnations and removed workers */
-	__u64 no_frame_gone; /* likewise */
 };
 _Static_assert(sizeof(struct sl_control) == 5 * SL_CACHE_LINE, "five lines, one writer each");
 
@@ -108,6 +106,8 @@ enum sl_control_flags {
 	SL_CTL_READY = 1 << 0, /* configured: without it every packet passes */
 	SL_CTL_TOEPLITZ = 1 << 1, /* Toeplitz instead of the symmetric hash */
 	SL_CTL_LOCAL = 1 << 2, /* take traffic to the host's own addresses too */
+	SL_CTL_HOLD =
+		1 << 3, /* pass everything: a starting dataplane settles the counters (~20 ms) */
 };
 
 enum sl_xdp_mode {

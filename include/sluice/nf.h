@@ -80,6 +80,8 @@ struct sl_nf {
 	const char *drop_reason; /* what SL_DROP_NF + slot means, at most 23 characters; NULL: the
 				    name */
 
+	unsigned min_ifaces; /* fewest interfaces that it makes sense with; 0: any */
+
 	/* Flow state: 0 key_size: the NF keeps none. */
 	size_t key_size; /* bytes, <= SL_FLOW_KEY_MAX */
 	size_t value_size; /* bytes, <= 256; zeroed when a flow is made */

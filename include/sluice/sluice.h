@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sluice.h - libsluice: the dataplane of `sluice run` for programs that bring their own packet loop.
+ * sluice.h - libsluice: the dataplane of `sluice run` for programs that bring their own packet
+ *loop.
  *
- * The interfaces must have been attached (sluice attach). One dataplane at a time serves an instance.
+ * The interfaces must have been attached (sluice attach). One dataplane at a time serves an
+ *instance.
  *
  *	struct sl_dataplane_opts opts = { .ifaces = { "eth1" }, .workers = 2, .own_loop = true };
  *	sl_dataplane_open(&opts, &dp, &err);
@@ -14,8 +16,8 @@
  *	}
  *	sl_dataplane_close(dp);
  *
- * The library hands over buckets between the threads as the rows of the indirection table say: a packet
- * reaches exactly the worker that owns its flow's state, in order.
+ * The library hands over buckets between the threads as the rows of the indirection table say: a
+ *packet reaches exactly the worker that owns its flow's state, in order.
  */
 #ifndef SLUICE_SLUICE_H
 #define SLUICE_SLUICE_H
@@ -36,17 +38,21 @@ enum sl_bind_mode { SL_BIND_AUTO = 0, SL_BIND_COPY, SL_BIND_ZEROCOPY };
 
 /* Zero means the default everywhere. */
 struct sl_dataplane_opts {
-	const char *ifaces[SL_MAX_IFACES]; /* the instance's interfaces; the order gives sl_packet.iface */
+	const char *ifaces[SL_MAX_IFACES]; /* the instance's interfaces; the order gives
+					      sl_packet.iface */
 	unsigned workers; /* that start: 1..SL_MAX_WORKERS; default 1 */
 	unsigned workers_max; /* that may ever take part; default max(workers, online CPUs) */
-	const int *cpus; /* worker i is pinned to cpus[i % cpus_n]; NULL: CPU i % online */
+	const unsigned *cpus; /* worker i is pinned to cpus[i % cpus_n]; NULL: CPU i % online */
 	unsigned cpus_n;
 	const char *chain; /* "flowcount,work:500,reflect"; "" with own_loop: no NF */
-	uint32_t ring_size; /* RX ring entries of each socket, power of two; default shrinks as sockets grow */
+	uint32_t ring_size; /* RX ring entries of each socket, power of two; default shrinks as
+			       sockets grow */
 	uint32_t frame_size; /* 2048 or 4096 bytes; default 2048 */
 	uint32_t park_limit; /* frames of one queue that may wait for hand-overs; default 4096 */
 	uint64_t flow_memory; /* bytes of all flow tables together; default 256 MiB */
-	bool flow_evict; /* at the bound evict the flow idle longest near by, rather than refuse the new */
+	bool flow_evict; /* at the bound evict the flow idle longest near by, rather than refuse the
+			    new */
+	uint32_t flow_idle_ms; /* instead of the NFs' own idle times */
 	uint32_t spin_us; /* longest polling before a worker sleeps; default 50 */
 	uint32_t busy_poll_us; /* SO_BUSY_POLL; default off */
 	enum sl_bind_mode bind;
@@ -58,20 +64,21 @@ struct sl_dataplane_opts {
 struct sl_dataplane;
 
 /*
- * Memory that the options will take: frames and rings, bytes. -errno on bad options, with a line in err.
+ * Memory that the options will take: frames and rings, bytes. -errno on bad options, with a line in
+ * err.
  */
 int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_error *err);
 
 /*
- * Open the sockets, settle what an earlier dataplane left, and start. 0 and *dp, or -errno: -ENOENT not attached,
- * -EBUSY another dataplane serves the instance, -EINVAL an option, -EPERM, -ENOMEM.
+ * Open the sockets, settle what an earlier dataplane left, and start. 0 and *dp, or -errno: -ENOENT
+ * not attached, -EBUSY another dataplane serves the instance, -EINVAL an option, -EPERM, -ENOMEM.
  */
 int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane **dp,
 		      struct sl_error *err);
 
 /*
- * Steer everything to the stack, process what is in the rings, end the workers, close the sockets. With own_loop
- * every worker's thread must have left its loop. Never fails.
+ * Steer everything to the stack, process what is in the rings, end the workers, close the sockets.
+ * With own_loop every worker's thread must have left its loop. Never fails.
  */
 void sl_dataplane_close(struct sl_dataplane *dp);
 
@@ -80,8 +87,8 @@ int sl_dataplane_check(struct sl_dataplane *dp, struct sl_error *err);
 
 /*
  * Take packets as worker `worker`: up to `max` <= SL_BATCH; waits up to timeout_ms (0: not at all,
- * -1: until a packet or sl_worker_wake()). Packets belong to the caller until sl_worker_complete(), which must be
- * called before the next receive. All with verdict SL_NEXT. One thread per worker.
+ * -1: until a packet or sl_worker_wake()). Packets belong to the caller until sl_worker_complete(),
+ * which must be called before the next receive. All with verdict SL_NEXT. One thread per worker.
  */
 unsigned sl_worker_receive(struct sl_dataplane *dp, unsigned worker, struct sl_packet **pkts,
 			   unsigned max, int timeout_ms);
@@ -92,7 +99,8 @@ void sl_worker_complete(struct sl_dataplane *dp, unsigned worker);
 /* End a wait in sl_worker_receive(). Any thread. */
 void sl_worker_wake(struct sl_dataplane *dp, unsigned worker);
 
-/* Workers 0..n-1 take part from now on; the others give their shards away. Any thread; waits until it is done. */
+/* Workers 0..n-1 take part from now on; the others give their shards away. Any thread; waits until
+ * it is done. */
 int sl_dataplane_set_workers(struct sl_dataplane *dp, unsigned n, struct sl_error *err);
 
 #ifdef __cplusplus

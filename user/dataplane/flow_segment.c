@@ -6,7 +6,7 @@
 
 #include "flow_table_impl.h"
 
-void flow_segments_init(struct flow_segments *s, uint32_t elem, void *embedded, uint32_t cap)
+void flow_segments_init(struct flow_segments *s, uint16_t elem, void *embedded, uint16_t cap)
 {
 	*s = (struct flow_segments){
 		.first = embedded,

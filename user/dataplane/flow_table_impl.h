@@ -80,26 +80,27 @@ struct flow_segments {
 	uint8_t *first; /* segment 0: `first_cap` elements */
 	uint8_t **more; /* [i]: segment i, for i > 0 */
 	void *embedded; /* where segment 0 starts: room inside the table */
-	uint32_t first_cap, embedded_cap;
+	uint32_t first_cap;
 	uint32_t segments; /* that are allocated, segment 0 included */
 	uint32_t more_cap;
-	uint32_t elem; /* bytes of an element */
+	uint16_t embedded_cap;
+	uint16_t elem; /* bytes of an element */
 };
 
 #define FLOW_SLABS_EMBEDDED 4
 
 struct sl_flow_table {
-	/* What a look-up reads. */
+	/* What a look-up reads: one line. */
 	struct flow_segments index SL_LINE;
 	uint32_t nbuckets;
 	uint32_t mask; /* smallest 2^k - 1 >= nbuckets - 1 */
 	uint16_t key_size, value_off, value_size;
 	uint16_t stride; /* bytes of an entry */
 	uint32_t idle_ticks; /* an age that is idle too long for certain; FLOW_NEVER */
-	uint64_t count;
-	const struct sl_flow_config *config;
 
 	/* What making and ending a flow reads. */
+	uint64_t count SL_LINE;
+	const struct sl_flow_config *config;
 	struct flow_entry *free_list;
 	uint64_t capacity; /* entries in all slabs */
 	struct flow_segments slabs; /* of struct flow_entry *: first entry of each slab */
@@ -114,6 +115,8 @@ struct sl_flow_table {
 	struct flow_bucket bucket0 SL_LINE; /* all the index of a small table */
 };
 
+_Static_assert(offsetof(struct sl_flow_table, count) == SL_CACHE_LINE, "one line for look-ups");
+
 /* Pointers handed out in this call, which eviction must leave alone. */
 struct flow_batch {
 	struct sl_flow_table *const *tables;
@@ -123,7 +126,7 @@ struct flow_batch {
 };
 
 /* flow_segment.c: 0, or -ENOMEM with nothing changed. Shrinking always succeeds. */
-void flow_segments_init(struct flow_segments *s, uint32_t elem, void *embedded, uint32_t cap);
+void flow_segments_init(struct flow_segments *s, uint16_t elem, void *embedded, uint16_t cap);
 int flow_segments_grow(struct sl_flow_table *t, struct flow_segments *s, uint32_t n);
 void flow_segments_shrink(struct sl_flow_table *t, struct flow_segments *s, uint32_t n);
 

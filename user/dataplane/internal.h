@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * internal.h - the dataplane's own structures. Who writes what is said at each; a struct that several
- * threads write is split by cache line.
+ * internal.h - the dataplane's own structures. Who writes what is said at each; a struct that
+ * several threads write is split by cache line.
  *
- * Threads: one for each worker; housekeeping (starts moves, members, statistics; SCHED_FIFO 1); grace
- * (RCU waits; SCHED_FIFO 1); requests (the control socket).
+ * Threads: one for each worker; housekeeping (starts moves, members, statistics; SCHED_FIFO 1);
+ * grace (RCU waits; SCHED_FIFO 1); requests (the control socket).
  *
  * A "ring" is one (interface, queue), numbered across the interfaces: ring = iface_base + queue.
  */
@@ -28,11 +28,12 @@
 #define SL_MAX_RINGS (SL_MAX_IFACES * SL_MAX_QUEUES)
 #define SL_RING_WORDS (SL_MAX_RINGS / 64)
 
-/* --- frames (frames.c) ------------------------------------------------------------------------- */
+/* --- frames (frames.c) -------------------------------------------------------------------------
+ */
 
 /*
- * One (interface, queue): its UMEM with the fill and completion rings that the queue's sockets share,
- * and the home of `frames` frames. A frame always goes back to its home's fill ring.
+ * One (interface, queue): its UMEM with the fill and completion rings that the queue's sockets
+ * share, and the home of `frames` frames. A frame always goes back to its home's fill ring.
  */
 struct sl_home {
 	struct sl_xsk_umem umem;
@@ -46,13 +47,15 @@ struct sl_home {
 	_Atomic uint32_t in_flight SL_LINE; /* frames given to this ring's TX, not yet completed */
 };
 
-/* Free frames that one worker holds for one home. Room for all of the home's, so it never overflows. */
+/* Free frames that one worker holds for one home. Room for all of the home's, so it never
+ * overflows. */
 struct sl_cache {
 	uint32_t n;
 	uint64_t *addr;
 };
 
-/* --- shards (shard.c) -------------------------------------------------------------------------- */
+/* --- shards (shard.c) --------------------------------------------------------------------------
+ */
 
 /* What the drain rule (d) needs to know of one ring. */
 struct sl_shard_ring {
@@ -64,11 +67,13 @@ struct sl_shard_ring {
 /* Flow state of a bucket. Everything but `first` belongs to the owner. */
 struct sl_shard {
 	struct sl_flow_table *tables[SL_CHAIN_MAX];
-	uint32_t log; /* index of the latest move in `moves`; housekeeping, before the word is moving */
+	uint32_t log; /* index of the latest move in `moves`; housekeeping, before the word is
+			 moving */
 	struct sl_shard_ring ring[]; /* one for each ring */
 };
 
-/* --- parks (park.c) ---------------------------------------------------------------------------- */
+/* --- parks (park.c) ----------------------------------------------------------------------------
+ */
 
 /* A parked packet; nodes are the worker's own. */
 struct sl_parked {
@@ -76,6 +81,7 @@ struct sl_parked {
 	uint32_t len;
 	uint32_t next; /* node index, SL_NIL ends */
 	uint16_t ring;
+	bool counted; /* among its home's parked frames */
 };
 
 #define SL_NIL UINT32_MAX
@@ -88,7 +94,8 @@ struct sl_park {
 	uint64_t first[]; /* for each ring: 1 << 32 | number of the first packet, 0: none */
 };
 
-/* --- workers (worker.c) ------------------------------------------------------------------------ */
+/* --- workers (worker.c) ------------------------------------------------------------------------
+ */
 
 /* A move away from this worker that is under way. */
 struct sl_outgoing {
@@ -106,8 +113,8 @@ struct sl_worker_ring {
 	bool open;
 	bool stamped; /* last_epoch is valid */
 	bool tx_dirty; /* descriptors not yet taken by the kernel */
+	bool tx_down; /* the kernel refuses: the interface is down */
 	uint32_t last_epoch; /* stamp of the latest packet taken */
-	uint64_t full_base, dropped_base; /* counters of former sockets; housekeeping */
 };
 
 /* A bucket that housekeeping hands to its owner to move away: SPSC, room for every bucket. */
@@ -120,7 +127,7 @@ struct sl_inbox {
 
 struct sl_dataplane;
 
-struct sl_worker_state {
+struct worker {
 	struct sl_dataplane *dp;
 	unsigned id;
 	struct sl_worker *stat; /* row of `workers` */
@@ -130,7 +137,7 @@ struct sl_worker_state {
 	struct sl_packet packet[SL_BATCH];
 	uint16_t packet_ring[SL_BATCH];
 	unsigned batch;
-	unsigned handed; /* packets given to the program's own loop and not completed (sluice.h) */
+	unsigned max; /* of a batch; a program's own loop may want fewer than SL_BATCH */
 
 	struct sl_worker_ring *ring; /* [dp->rings] */
 	struct sl_cache *cache; /* [dp->rings] */
@@ -139,6 +146,7 @@ struct sl_worker_state {
 
 	struct sl_parked *node;
 	uint32_t node_free;
+	uint32_t ready_head, ready_tail; /* owned packets that come before anything from a ring */
 	uint8_t *park; /* [buckets], stride dp->park_stride */
 	uint32_t *parked_list; /* buckets with a park */
 	uint32_t parked_buckets;
@@ -151,13 +159,18 @@ struct sl_worker_state {
 	int event_fd;
 	_Atomic uint32_t sleeping; /* Dekker with housekeeping: worker_sleep(), worker_wake() */
 	uint64_t spin_cycles; /* adaptive: how long to poll before sleeping */
+	uint64_t swept_ns; /* when all shards were swept at once */
+	unsigned fruitless; /* rounds in a row that found nothing */
 	uint64_t round_start, idle_since;
 	uint32_t sample_in; /* batches until the next cost sample */
+	uint32_t sample_seed;
 	uint32_t sweep_bucket; /* where the expiry sweep goes on */
 	uint32_t sweep_owned;
 	uint64_t sweep_flows;
 	uint64_t sweep_next; /* cycle count of the next sweep step */
 	uint64_t now_ns;
+
+	uint64_t full_base, dropped_base, invalid_base; /* of former incarnations; housekeeping */
 
 	pthread_t thread;
 	bool running; /* the thread exists; housekeeping or the starter */
@@ -178,7 +191,9 @@ struct sl_dataplane {
 	unsigned rings; /* all (interface, queue) places, active or not */
 	unsigned iface_base[SL_MAX_IFACES];
 	unsigned iface_queues[SL_MAX_IFACES]; /* places of the interface */
-	_Atomic unsigned iface_active[SL_MAX_IFACES]; /* queues that are polled, a prefix of the places */
+	_Atomic unsigned
+		iface_active[SL_MAX_IFACES]; /* queues that are polled, a prefix of the places */
+	unsigned queues_told[SL_MAX_IFACES]; /* a queue count without room that was reported */
 	uint32_t iface_mtu[SL_MAX_IFACES];
 
 	uint8_t *area;
@@ -196,7 +211,7 @@ struct sl_dataplane {
 	size_t shard_stride, park_stride, outgoing_stride;
 
 	unsigned workers_max;
-	struct sl_worker_state *worker; /* [workers_max] */
+	struct worker *worker; /* [workers_max] */
 	uint64_t tsc_hz;
 
 	/* housekeeping */
@@ -206,8 +221,8 @@ struct sl_dataplane {
 	_Atomic unsigned workers_wanted; /* set by requests, followed by housekeeping */
 	_Atomic unsigned workers_now;
 	int wake_fd; /* eventfd: housekeeping looks at the rows at once */
-	int grace_fd; /* eventfd: an epoch wants its grace period */
-	int grace_inner_fd; /* what the update of `grace` stores */
+	int grace_event; /* eventfd: an epoch wants its grace period */
+	_Atomic bool grace_quit;
 	int lock_fd;
 	uint64_t move_seq;
 	uint32_t epoch; /* the latest published; housekeeping */
@@ -215,7 +230,10 @@ struct sl_dataplane {
 	char failure[256];
 
 	_Atomic(struct sl_export *) export;
+	_Atomic uint32_t export_users; /* workers inside export_step() */
+	struct sl_redirect_errors *redirect_errors;
 	_Atomic(struct sl_tap *) tap;
+	_Atomic uint32_t tap_users; /* workers inside tap_send() */
 	struct sl_rpc_server *rpc;
 };
 
@@ -224,12 +242,12 @@ static inline struct sl_shard *shard_of(const struct sl_dataplane *dp, uint32_t 
 	return (struct sl_shard *)(dp->shards + bucket * dp->shard_stride);
 }
 
-static inline struct sl_park *park_of(const struct sl_worker_state *w, uint32_t bucket)
+static inline struct sl_park *park_of(const struct worker *w, uint32_t bucket)
 {
 	return (struct sl_park *)(w->park + bucket * w->dp->park_stride);
 }
 
-static inline struct sl_outgoing *outgoing_of(const struct sl_worker_state *w, uint32_t bucket)
+static inline struct sl_outgoing *outgoing_of(const struct worker *w, uint32_t bucket)
 {
 	return (struct sl_outgoing *)(w->outgoing + bucket * w->dp->outgoing_stride);
 }

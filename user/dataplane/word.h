@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * word.h - rows and owner words as the 64-bit words that they are loaded, stored and swapped as, and
- * epochs as the serial numbers that they compare as (RFC 1982).
+ * word.h - rows and owner words as the 64-bit words that they are loaded, stored and swapped as,
+ * and epochs as the serial numbers that they compare as (RFC 1982).
  */
 #ifndef SL_DATAPLANE_WORD_H
 #define SL_DATAPLANE_WORD_H

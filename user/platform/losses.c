@@ -65,8 +65,6 @@ static void add_control(const struct sl_instance *inst, struct sl_losses *l)
 	l->delivered += load((const uint64_t *)&c->abandoned_rx);
 	l->abandoned += load((const uint64_t *)&c->abandoned);
 	l->redirect_error += load((const uint64_t *)&c->redirect_error);
-	l->ring_full += load((const uint64_t *)&c->ring_full_gone);
-	l->no_frame += load((const uint64_t *)&c->no_frame_gone);
 }
 
 static int add_verdicts(const struct sl_iface *iface, struct sl_losses *l)

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/chain.h"
+#include "nf/builtin.h"
+
+#define CHAIN_TEXT_MAX 1024
+#define NF_VALUE_MAX 256
+
+struct chain_slot {
+	const struct sl_nf *nf;
+	void *self;
+	bool made;
+	void *object; /* dlopen handle of an NF from a shared object */
+};
+
+struct sl_chain {
+	unsigned n;
+	struct chain_slot slot[SL_CHAIN_MAX];
+};
+
+const struct sl_nf *const *chain_builtin(void)
+{
+	return sl_nf_builtin;
+}
+
+static const struct sl_nf *find_builtin(const char *name)
+{
+	for (const struct sl_nf *const *p = sl_nf_builtin; *p; p++)
+		if (!strcmp((*p)->name, name))
+			return *p;
+	return NULL;
+}
+
+static int load_object(const char *path, struct chain_slot *s, struct sl_error *err)
+{
+	s->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!s->object)
+		return sl_error_set(err, -ENOENT, "--nf %s: %s", path, dlerror());
+	s->nf = dlsym(s->object, "sluice_nf");
+	if (!s->nf)
+		return sl_error_set(err, -EINVAL, "--nf %s: no symbol sluice_nf (see sluice/nf.h)",
+				    path);
+	return 0;
+}
+
+static int check_nf(const struct sl_nf *nf, const char *name, unsigned ifaces, struct sl_error *err)
+{
+	if (nf->abi != SL_NF_ABI)
+		return sl_error_set(err, -EPROTO,
+				    "--nf %s was built for NF interface %u, this is %u: rebuild it",
+				    name, nf->abi, SL_NF_ABI);
+	if (!nf->process || nf->key_size > SL_FLOW_KEY_MAX || nf->value_size > NF_VALUE_MAX)
+		return sl_error_set(err, -EINVAL,
+				    "--nf %s: needs process(), key_size <= %u and value_size <= %u",
+				    name, SL_FLOW_KEY_MAX, NF_VALUE_MAX);
+	if (ifaces < nf->min_ifaces)
+		return sl_error_set(err, -EINVAL, "--nf %s needs %u interfaces: give another -i",
+				    name, nf->min_ifaces);
+	return 0;
+}
+
+static int add_nf(struct sl_chain *chain, char *word, unsigned ifaces, struct sl_error *err)
+{
+	struct chain_slot *s = &chain->slot[chain->n];
+	char *args = strchr(word, ':');
+	char why[256] = "";
+	int ret = 0;
+
+	if (chain->n == SL_CHAIN_MAX)
+		return sl_error_set(err, -E2BIG, "--nf: at most %u NFs in a chain", SL_CHAIN_MAX);
+	if (args)
+		*args++ = '\0';
+	chain->n++;
+	if (strchr(word, '/'))
+		ret = load_object(word, s, err);
+	else
+		s->nf = find_builtin(word);
+	if (!ret && !s->nf)
+		ret = sl_error_set(
+			err, -EINVAL,
+			"--nf %s: no such NF (sluice run --help lists them; a shared object needs "
+			"a path with '/')",
+			word);
+	if (!ret)
+		ret = check_nf(s->nf, word, ifaces, err);
+	if (ret)
+		return ret;
+	ret = s->nf->create ? s->nf->create(args ? args : "", &s->self, why, sizeof(why)) : 0;
+	if (ret)
+		return sl_error_set(err, ret, "--nf %s: %s", word, why[0] ? why : strerror(-ret));
+	s->made = true;
+	return 0;
+}
+
+int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct sl_error *err)
+{
+	char copy[CHAIN_TEXT_MAX], *save = NULL;
+	struct sl_chain *chain;
+	int ret = 0;
+
+	if (strlen(text) >= sizeof(copy))
+		return sl_error_set(err, -E2BIG, "--nf: longer than %d characters",
+				    CHAIN_TEXT_MAX - 1);
+	strcpy(copy, text);
+	chain = calloc(1, sizeof(*chain));
+	if (!chain)
+		return sl_error_set(err, -ENOMEM, "no memory for the chain");
+	for (char *w = strtok_r(copy, ",", &save); w && !ret; w = strtok_r(NULL, ",", &save))
+		ret = add_nf(chain, w, ifaces, err);
+	if (ret) {
+		chain_close(chain);
+		return ret;
+	}
+	*out = chain;
+	return 0;
+}
+
+void chain_close(struct sl_chain *chain)
+{
+	if (!chain)
+		return;
+	for (unsigned i = chain->n; i-- > 0;) {
+		struct chain_slot *s = &chain->slot[i];
+
+		if (s->made && s->nf->destroy)
+			s->nf->destroy(s->self);
+		if (s->object)
+			dlclose(s->object);
+	}
+	free(chain);
+}
+
+unsigned chain_slots(const struct sl_chain *chain)
+{
+	return chain->n;
+}
+
+const struct sl_nf *chain_nf(const struct sl_chain *chain, unsigned slot)
+{
+	return chain->slot[slot].nf;
+}
+
+void *chain_self(const struct sl_chain *chain, unsigned slot)
+{
+	return chain->slot[slot].self;
+}
+
+void chain_run(const struct sl_chain *chain, const struct sl_nf_ctx *ctx, struct sl_packet **pkts,
+	       unsigned n)
+{
+	struct sl_packet *left[SL_BATCH];
+	struct sl_nf_ctx c = *ctx;
+
+	memcpy(left, pkts, n * sizeof(left[0]));
+	for (unsigned s = 0; s < chain->n && n; s++) {
+		unsigned m = 0;
+
+		c.self = chain->slot[s].self;
+		c.slot = s;
+		chain->slot[s].nf->process(&c, left, n);
+		if (s + 1 == chain->n)
+			break;
+		for (unsigned i = 0; i < n; i++)
+			if (left[i]->verdict == SL_NEXT)
+				left[m++] = left[i];
+		n = m;
+	}
+}

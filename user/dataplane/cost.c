@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sluice/cycles.h>
+
+#include "dataplane/chain.h"
+#include "dataplane/cost.h"
+
+#define SAMPLE_EVERY 16 /* batches: two reads of the cycle counter in a thousand packets */
+/* A packet that took longer than this was not computing: its thread had lost the CPU. */
+#define SAMPLE_LIMIT_PER_SECOND 500 /* 2 ms */
+
+void cost_init(struct worker *w)
+{
+	w->sample_in = 1;
+	w->sample_seed = 2654435761u * (w->id + 1);
+}
+
+static uint32_t sample_random(struct worker *w)
+{
+	/* xorshift32 (Marsaglia 2003): any packet of the batch, not always its first */
+	w->sample_seed ^= w->sample_seed << 13;
+	w->sample_seed ^= w->sample_seed >> 17;
+	w->sample_seed ^= w->sample_seed << 5;
+	return w->sample_seed;
+}
+
+static void sample(struct worker *w, const struct sl_nf_ctx *ctx, struct sl_packet **pkt)
+{
+	struct sl_bucket_cost *cost = &w->cost[(*pkt)->meta->bucket];
+	uint64_t begin = sl_cycles(), took;
+
+	chain_run(w->dp->chain, ctx, pkt, 1);
+	took = sl_cycles() - begin;
+	if (took > w->dp->tsc_hz / SAMPLE_LIMIT_PER_SECOND)
+		return;
+	stat_add(&cost->cycles, took);
+	__atomic_store_n(&cost->samples, cost->samples + 1, __ATOMIC_RELAXED);
+}
+
+void cost_run_chain(struct worker *w)
+{
+	struct sl_nf_ctx ctx = {
+		.now_ns = w->now_ns, .worker = w->id, .ifaces = w->dp->inst->ifaces};
+	struct sl_packet *pkts[SL_BATCH];
+	unsigned n = w->batch, k;
+
+	for (unsigned i = 0; i < n; i++)
+		pkts[i] = &w->packet[i];
+	if (n > 1 && --w->sample_in) {
+		chain_run(w->dp->chain, &ctx, pkts, n);
+		return;
+	}
+	if (!w->sample_in)
+		w->sample_in = SAMPLE_EVERY;
+	k = (uint32_t)(((uint64_t)sample_random(w) * n) >> 32);
+	if (k)
+		chain_run(w->dp->chain, &ctx, pkts, k);
+	sample(w, &ctx, pkts + k);
+	if (k + 1 < n)
+		chain_run(w->dp->chain, &ctx, pkts + k + 1, n - k - 1);
+}

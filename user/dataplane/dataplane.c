@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dataplane.c - a dataplane's life: open in one order, close in the other. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "dataplane/chain.h"
+#include "dataplane/frames.h"
+#include "dataplane/housekeeping.h"
+#include "dataplane/ledger.h"
+#include "dataplane/log.h"
+#include "dataplane/members.h"
+#include "dataplane/moves.h"
+#include "dataplane/redirect_errors.h"
+#include "dataplane/requests.h"
+#include "dataplane/shard.h"
+#include "dataplane/sizes.h"
+#include "dataplane/worker.h"
+#include "platform/clock.h"
+#include "platform/cpu.h"
+#include "platform/lock.h"
+#include "platform/netlink.h"
+
+/* The instance of all -i interfaces, in their order. */
+static int open_instance(struct sl_dataplane *dp, struct sl_error *err)
+{
+	const char *const *names = dp->opts.ifaces;
+	unsigned n = 0;
+	int ret;
+
+	while (n < SL_MAX_IFACES && names[n])
+		n++;
+	if (!n)
+		return sl_error_set(err, -EINVAL, "no interface: give one with -i");
+	ret = sl_instance_open(names[0], &dp->inst, err);
+	if (ret)
+		return ret;
+	if (n != dp->inst->ifaces)
+		return sl_error_set(
+			err, -EINVAL,
+			"instance %s has %u interfaces, -i names %u: name them all (sluice status "
+			"%s lists them)",
+			dp->inst->name, dp->inst->ifaces, n, dp->inst->name);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = i;
+
+		while (k < n && strcmp(dp->inst->iface[k].name, names[i]))
+			k++;
+		if (k == n)
+			return sl_error_set(
+				err, -EINVAL,
+				"%s is not an interface of instance %s: attach them together, "
+				"sluice attach %s %s",
+				names[i], dp->inst->name, names[0], names[i]);
+		if (k != i) {
+			struct sl_iface t = dp->inst->iface[i];
+
+			dp->inst->iface[i] = dp->inst->iface[k];
+			dp->inst->iface[k] = t;
+		}
+	}
+	return 0;
+}
+
+static int take_lock(struct sl_dataplane *dp, struct sl_error *err)
+{
+	char name[SL_NAME_MAX + 16];
+	int ret = sl_run_dir_make(err);
+
+	if (ret)
+		return ret;
+	snprintf(name, sizeof(name), "%s.dataplane", dp->inst->name);
+	dp->lock_fd = sl_lock_take(name, err);
+	return dp->lock_fd < 0 ? dp->lock_fd : 0;
+}
+
+static int check_ready(struct sl_dataplane *dp, struct sl_error *err)
+{
+	if (!(dp->inst->control->flags & SL_CTL_READY))
+		return sl_error_set(
+			err, -EINVAL,
+			"%s has no match rules yet: sluice attach %s --match RULE (or --match all)",
+			dp->inst->name, dp->inst->iface[0].name);
+	return 0;
+}
+
+static void flow_configs(struct sl_dataplane *dp)
+{
+	for (unsigned s = 0; s < chain_slots(dp->chain); s++) {
+		const struct sl_nf *nf = chain_nf(dp->chain, s);
+
+		dp->flow_config[s] = (struct sl_flow_config){
+			.key_size = nf->key_size,
+			.value_size = nf->value_size,
+			.idle_ms = nf->idle_ms && dp->opts.flow_idle_ms ? dp->opts.flow_idle_ms
+									: nf->idle_ms,
+			.budget = &dp->flow_budget,
+			.flow_end = nf->flow_end,
+			.self = chain_self(dp->chain, s),
+		};
+	}
+}
+
+static int alloc(struct sl_dataplane *dp, struct sl_error *err)
+{
+	int ret;
+
+	dp->home = aligned_alloc(SL_CACHE_LINE, dp->rings * sizeof(*dp->home));
+	dp->worker = aligned_alloc(SL_CACHE_LINE, dp->workers_max * sizeof(*dp->worker));
+	if (!dp->home || !dp->worker)
+		return sl_error_set(err, -ENOMEM, "no memory for %u workers", dp->workers_max);
+	memset(dp->home, 0, dp->rings * sizeof(*dp->home));
+	memset(dp->worker, 0, dp->workers_max * sizeof(*dp->worker));
+	for (unsigned i = 0; i < dp->inst->ifaces; i++)
+		for (unsigned q = 0; q < dp->iface_queues[i]; q++) {
+			dp->home[dp->iface_base[i] + q].iface = (uint8_t)i;
+			dp->home[dp->iface_base[i] + q].queue = (uint16_t)q;
+		}
+	ret = frames_init(dp, err);
+	if (ret)
+		return ret;
+	ret = shards_init(dp);
+	for (unsigned i = 0; !ret && i < dp->workers_max; i++)
+		ret = worker_init(dp, i);
+	if (ret)
+		return sl_error_set(
+			err, ret, "no memory for shards and parks: lower --park or --max-workers");
+	return 0;
+}
+
+static void place_workers(struct sl_dataplane *dp)
+{
+	unsigned cpus[SL_MAX_WORKERS];
+
+	sl_cpu_list_default(cpus, dp->workers_max);
+	for (unsigned i = 0; i < dp->workers_max; i++)
+		dp->inst->workers[i].cpu = dp->opts.own_loop ? -1
+					   : dp->opts.cpus_n
+						   ? (int)dp->opts.cpus[i % dp->opts.cpus_n]
+						   : (int)cpus[i];
+}
+
+static void announce(struct sl_dataplane *dp)
+{
+	struct sl_control *c = dp->inst->control;
+	struct sl_link link;
+
+	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
+		dp->iface_mtu[i] = dp->frame_size;
+		if (!sl_link_get(dp->inst->iface[i].name, &link))
+			dp->iface_mtu[i] = link.mtu;
+		dp_log(dp, "%s: %u queues, XDP %s mode, AF_XDP %s, ring %u, %u frames a queue",
+		       dp->inst->iface[i].name, atomic_load(&dp->iface_active[i]),
+		       dp->inst->iface[i].mode == SL_XDP_NATIVE ? "native" : "generic",
+		       dp->worker[0].ring[dp->iface_base[i]].xsk.zerocopy ? "zero-copy" : "copy",
+		       dp->xsk_opts.rx_size, dp->frames);
+		if (dp->opts.busy_poll_us && !dp->worker[0].ring[dp->iface_base[i]].xsk.busy_poll)
+			dp_log(dp,
+			       "%s: busy polling has no effect: the driver gives its sockets no "
+			       "NAPI id",
+			       dp->inst->iface[i].name);
+		if (dp->iface_mtu[i] + 14 > dp->frame_size - 256)
+			dp_log(dp,
+			       "%s: MTU %u does not fit a frame: packets above %u bytes are lost "
+			       "(no_frame); use --frame-size 4096",
+			       dp->inst->iface[i].name, dp->iface_mtu[i], dp->frame_size - 256);
+	}
+	c->xdp_mode = dp->generic ? SL_XDP_GENERIC : SL_XDP_NATIVE;
+	c->max_workers = dp->workers_max;
+	c->tsc_hz = dp->tsc_hz;
+	c->heartbeat_ns = sl_clock_ns();
+	__atomic_store_n(&c->pid, (__u32)getpid(), __ATOMIC_RELEASE);
+}
+
+static int start(struct sl_dataplane *dp, struct sl_error *err)
+{
+	int ret;
+
+	atomic_store(&dp->workers_now, dp->opts.workers);
+	atomic_store(&dp->workers_wanted, dp->opts.workers);
+	dp->inst->control->incarnation++;
+	dp->inst->control->workers = dp->opts.workers;
+	for (unsigned i = 0; i < SL_MOVE_LOG; i++)
+		if (dp->inst->moves[i].seq > dp->move_seq)
+			dp->move_seq = dp->inst->moves[i].seq;
+	ledger_settle(dp);
+	ledger_name_reasons(dp);
+	place_workers(dp);
+	moves_settle(dp);
+	dp->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (dp->wake_fd < 0)
+		return sl_error_set(err, -errno, "eventfd: %s", strerror(errno));
+	redirect_errors_open(dp);
+	ret = grace_start(dp, err);
+	if (!ret)
+		ret = members_open_queues(dp, err);
+	for (unsigned i = 0; !ret && i < dp->opts.workers; i++)
+		ret = members_join(dp, i, err);
+	if (ret)
+		return ret;
+	announce(dp);
+	ret = housekeeping_start(dp, err);
+	return ret ? ret : requests_start(dp, err);
+}
+
+int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane **out,
+		      struct sl_error *err)
+{
+	struct sl_dataplane *dp = calloc(1, sizeof(*dp));
+	int ret;
+
+	if (!dp)
+		return sl_error_set(err, -ENOMEM, "no memory");
+	dp->opts = *opts;
+	dp->lock_fd = dp->wake_fd = dp->grace_event = -1;
+	dp->tsc_hz = sl_cycles_hz();
+	ret = open_instance(dp, err);
+	if (!ret)
+		ret = check_ready(dp, err);
+	if (!ret)
+		ret = take_lock(dp, err);
+	if (!ret)
+		ret = chain_open(opts->chain ? opts->chain : "", dp->inst->ifaces, &dp->chain, err);
+	if (!ret)
+		ret = sizes_decide(dp, err);
+	if (!ret) {
+		flow_configs(dp);
+		ret = alloc(dp, err);
+	}
+	if (!ret)
+		ret = start(dp, err);
+	if (ret) {
+		sl_dataplane_close(dp);
+		return ret;
+	}
+	*out = dp;
+	return 0;
+}
+
+int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_error *err)
+{
+	struct sl_dataplane *dp = calloc(1, sizeof(*dp));
+	int64_t bytes;
+
+	if (!dp)
+		return sl_error_set(err, -ENOMEM, "no memory");
+	dp->opts = *opts;
+	bytes = open_instance(dp, err);
+	if (!bytes)
+		bytes = sizes_decide(dp, err);
+	if (!bytes)
+		bytes = (int64_t)sizes_memory(dp);
+	sl_instance_close(dp->inst);
+	free(dp);
+	return bytes;
+}
+
+/* Nothing new arrives: finish what is on its way. Moves end by rule (c) if by no other. */
+static void drain(struct sl_dataplane *dp)
+{
+	members_clear_slots(dp);
+	sl_instance_grace(dp->inst);
+	moves_start(dp);
+	if (dp->opts.own_loop)
+		return;
+	for (unsigned i = 0; i < dp->workers_max; i++) {
+		atomic_store(&dp->worker[i].quit, true);
+		if (dp->worker[i].running)
+			worker_wake(&dp->worker[i]);
+	}
+	for (unsigned i = 0; i < dp->workers_max; i++)
+		if (dp->worker[i].dp)
+			worker_join(&dp->worker[i]);
+}
+
+void sl_dataplane_close(struct sl_dataplane *dp)
+{
+	bool ran;
+
+	if (!dp)
+		return;
+	ran = dp->housekeeping_runs;
+	requests_stop(dp);
+	housekeeping_stop(dp);
+	if (dp->grace_runs)
+		drain(dp);
+	grace_stop(dp);
+	if (dp->grace_event == -1 && dp->worker)
+		members_statistics(dp);
+	redirect_errors_close(dp);
+	if (dp->home)
+		members_close(dp);
+	if (dp->shards)
+		shards_free(dp);
+	for (unsigned i = 0; dp->worker && i < dp->workers_max; i++) {
+		if (dp->worker[i].stat)
+			__atomic_store_n(&dp->worker[i].stat->state, SL_WORKER_ABSENT,
+					 __ATOMIC_RELEASE);
+		worker_free(&dp->worker[i]);
+	}
+	frames_free(dp);
+	chain_close(dp->chain);
+	if (ran)
+		__atomic_store_n(&dp->inst->control->pid, 0, __ATOMIC_RELEASE);
+	if (dp->wake_fd >= 0)
+		close(dp->wake_fd);
+	if (dp->lock_fd >= 0)
+		sl_lock_drop(dp->lock_fd);
+	free(dp->home);
+	free(dp->worker);
+	sl_instance_close(dp->inst);
+	free(dp);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "dataplane/frames.h"
+
+#define COMPLETE_BATCH 64
+
+int frames_init(struct sl_dataplane *dp, struct sl_error *err)
+{
+	dp->area_size = (size_t)dp->rings * dp->frames * dp->frame_size;
+	dp->area = sl_area_map(dp->area_size);
+	if (!dp->area)
+		return sl_error_set(
+			err, -ENOMEM,
+			"no memory for %zu MiB of frames: lower --ring, --park or --max-workers",
+			dp->area_size >> 20);
+	for (unsigned i = 0; i < dp->rings; i++) {
+		atomic_flag_clear(&dp->home[i].fill_lock);
+		atomic_flag_clear(&dp->home[i].comp_lock);
+	}
+	return 0;
+}
+
+void frames_free(struct sl_dataplane *dp)
+{
+	if (dp->area)
+		sl_area_unmap(dp->area, dp->area_size);
+	dp->area = NULL;
+}
+
+int home_open(struct sl_dataplane *dp, unsigned ring, struct sl_error *err)
+{
+	struct sl_home *h = &dp->home[ring];
+	uint64_t base = (uint64_t)ring * dp->frames * dp->frame_size;
+	uint32_t idx;
+	int ret;
+
+	ret = sl_xsk_umem_open(&h->umem, dp->inst->iface[h->iface].name, h->queue, dp->area,
+			       dp->area_size, &dp->xsk_opts, err);
+	if (ret)
+		return ret;
+	if (xsk_ring_prod__reserve(&h->umem.fill, dp->frames, &idx) != dp->frames) {
+		sl_xsk_umem_close(&h->umem);
+		return sl_error_set(err, -ENOSPC,
+				    "fill ring of %u entries is too small for %u frames",
+				    dp->xsk_opts.fill_size, dp->frames);
+	}
+	for (uint32_t i = 0; i < dp->frames; i++)
+		*xsk_ring_prod__fill_addr(&h->umem.fill, idx + i) =
+			base + (uint64_t)i * dp->frame_size;
+	xsk_ring_prod__submit(&h->umem.fill, dp->frames);
+	h->open = true;
+	return 0;
+}
+
+void home_close(struct sl_dataplane *dp, unsigned ring)
+{
+	struct sl_home *h = &dp->home[ring];
+
+	if (!h->open)
+		return;
+	sl_xsk_umem_close(&h->umem);
+	h->open = false;
+}
+
+int caches_init(struct worker *w)
+{
+	struct sl_dataplane *dp = w->dp;
+
+	w->cache = calloc(dp->rings, sizeof(*w->cache));
+	if (!w->cache)
+		return -ENOMEM;
+	for (unsigned i = 0; i < dp->rings; i++) {
+		w->cache[i].addr = malloc(dp->frames * sizeof(uint64_t));
+		if (!w->cache[i].addr)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void caches_free(struct worker *w)
+{
+	for (unsigned i = 0; w->cache && i < w->dp->rings; i++)
+		free(w->cache[i].addr);
+	free(w->cache);
+	w->cache = NULL;
+}
+
+/* xsk_flush publishes RX before it releases fill entries: a failed reserve only means "later". */
+static void fill(struct worker *w, struct sl_home *h, struct sl_cache *c)
+{
+	uint32_t idx;
+
+	if (atomic_flag_test_and_set_explicit(&h->fill_lock, memory_order_acquire))
+		return;
+	if (xsk_ring_prod__reserve(&h->umem.fill, c->n, &idx) == c->n) {
+		for (uint32_t i = 0; i < c->n; i++)
+			*xsk_ring_prod__fill_addr(&h->umem.fill, idx + i) = c->addr[i];
+		xsk_ring_prod__submit(&h->umem.fill, c->n);
+		w->cached -= c->n;
+		c->n = 0;
+	}
+	/* Pairs with the acquire above in the next holder: the ring's cached indexes are handed
+	 * over. */
+	atomic_flag_clear_explicit(&h->fill_lock, memory_order_release);
+}
+
+void frames_flush(struct worker *w)
+{
+	if (!w->cached)
+		return;
+	for (unsigned i = 0; i < w->dp->rings; i++)
+		if (w->cache[i].n)
+			fill(w, &w->dp->home[i], &w->cache[i]);
+}
+
+void frames_complete(struct worker *w, unsigned ring)
+{
+	struct sl_dataplane *dp = w->dp;
+	struct sl_home *h = &dp->home[ring];
+	/* frames * frame_size is no power of two, so the home is found by the frame's number in a
+	 * table-free way: homes are few and in address order */
+	uint64_t span = (uint64_t)dp->frames * dp->frame_size;
+	uint32_t idx, n, total = 0;
+
+	if (!atomic_load_explicit(&h->in_flight, memory_order_relaxed) ||
+	    atomic_flag_test_and_set_explicit(&h->comp_lock, memory_order_acquire))
+		return;
+	while ((n = xsk_ring_cons__peek(&h->umem.comp, COMPLETE_BATCH, &idx))) {
+		for (uint32_t i = 0; i < n; i++) {
+			uint64_t addr = *xsk_ring_cons__comp_addr(&h->umem.comp, idx + i);
+			unsigned home = ring;
+
+			if (addr - home * span >= span)
+				home = (unsigned)(addr / span);
+			frame_put(w, home, addr);
+		}
+		xsk_ring_cons__release(&h->umem.comp, n);
+		total += n;
+	}
+	/* Pairs with the acquire above in the next holder. */
+	atomic_flag_clear_explicit(&h->comp_lock, memory_order_release);
+	if (total)
+		atomic_fetch_sub_explicit(&h->in_flight, total, memory_order_relaxed);
+}
+
+void frames_count(const struct sl_dataplane *dp, struct sl_frame_count *count)
+{
+	*count = (struct sl_frame_count){0};
+	for (unsigned r = 0; r < dp->rings; r++) {
+		const struct sl_home *h = &dp->home[r];
+
+		if (!h->open)
+			continue;
+		count->total += dp->frames;
+		count->fill += __atomic_load_n(h->umem.fill.producer, __ATOMIC_ACQUIRE) -
+			       __atomic_load_n(h->umem.fill.consumer, __ATOMIC_ACQUIRE);
+		count->parked += atomic_load_explicit(&h->parked, memory_order_relaxed);
+		count->tx += atomic_load_explicit(&h->in_flight, memory_order_relaxed);
+		for (unsigned i = 0; i < dp->workers_max; i++) {
+			const struct sl_worker_ring *wr = &dp->worker[i].ring[r];
+
+			count->cached += dp->worker[i].cache[r].n;
+			if (wr->open)
+				count->rx +=
+					__atomic_load_n(wr->xsk.rx.producer, __ATOMIC_ACQUIRE) -
+					__atomic_load_n(wr->xsk.rx.consumer, __ATOMIC_ACQUIRE);
+		}
+	}
+}

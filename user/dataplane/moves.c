@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <unistd.h>
+
+#include "dataplane/handover.h"
+#include "dataplane/moves.h"
+#include "dataplane/worker.h"
+#include "platform/clock.h"
+
+static bool worker_serves(const struct sl_dataplane *dp, unsigned id)
+{
+	return id < dp->workers_max &&
+	       __atomic_load_n(&dp->inst->workers[id].state, __ATOMIC_ACQUIRE) == SL_WORKER_RUNNING;
+}
+
+void moves_settle(struct sl_dataplane *dp)
+{
+	struct sl_instance *inst = dp->inst;
+	unsigned workers = atomic_load(&dp->workers_now);
+	uint32_t epoch = inst->control->epoch;
+
+	for (uint32_t b = 0; b < inst->buckets; b++) {
+		struct sl_owner word = owner_load(&inst->owners[b]);
+
+		if (epoch_reached(word.epoch, epoch))
+			epoch = word.epoch;
+	}
+	if (++epoch == 0) /* F words of epoch 0 would look announced */
+		epoch = 1;
+	for (uint32_t b = 0; b < inst->buckets; b++) {
+		struct sl_row row = row_load(&inst->rows[b]);
+		struct sl_owner word;
+
+		if (row.worker >= workers) {
+			row.worker = b % workers;
+			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
+		}
+		word = (struct sl_owner){.owner = row.worker, .next = row.worker, .epoch = epoch};
+		__atomic_store_n(&inst->owners[b], owner_pack(word), __ATOMIC_RELEASE);
+	}
+	dp->epoch = epoch;
+	__atomic_store_n(&inst->control->epoch, epoch, __ATOMIC_RELEASE);
+}
+
+/* Written by hand, or planned for a worker that has left since. */
+static void refuse(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint16_t owner)
+{
+	struct sl_row row = row_unpack(seen);
+
+	row.worker = owner;
+	/* a newer row must not be lost: then the next round decides on that one */
+	if (__atomic_compare_exchange_n(&dp->inst->rows[bucket], &seen, row_pack(row), false,
+					__ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		stat_add(&dp->inst->control->moves_refused, 1);
+}
+
+static void log_move(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner word, uint64_t now)
+{
+	uint64_t seq = ++dp->move_seq;
+	uint32_t index = seq % SL_MOVE_LOG;
+	struct sl_move *m = &dp->inst->moves[index];
+
+	/* readers skip an entry whose seq is 0 or changes while they copy it */
+	__atomic_store_n(&m->seq, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	m->asked_ns = now;
+	m->ended_ns = 0;
+	m->bucket = bucket;
+	m->epoch = word.epoch;
+	m->from = word.owner;
+	m->to = word.next;
+	m->parked_max = 0;
+	m->rule = SL_DRAIN_NONE;
+	__atomic_store_n(&m->seq, seq, __ATOMIC_RELEASE);
+	shard_of(dp, bucket)->log = index;
+}
+
+/* True if a move of the bucket began under `epoch`. */
+static bool move_start(struct sl_dataplane *dp, uint32_t bucket, uint32_t epoch, uint64_t now)
+{
+	struct sl_instance *inst = dp->inst;
+	uint64_t seen = __atomic_load_n(&inst->rows[bucket], __ATOMIC_ACQUIRE);
+	uint64_t old = __atomic_load_n(&inst->owners[bucket], __ATOMIC_ACQUIRE);
+	struct sl_row row = row_unpack(seen);
+	struct sl_owner word = owner_unpack(old);
+
+	if (row.worker == word.owner || word.owner != word.next)
+		return false;
+	if (!worker_serves(dp, row.worker)) {
+		refuse(dp, bucket, seen, word.owner);
+		return false;
+	}
+	word.next = row.worker;
+	word.epoch = epoch;
+	log_move(dp, bucket, word, now);
+	if (!__atomic_compare_exchange_n(&inst->owners[bucket], &old, owner_pack(word), false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false; /* somebody wrote the word by hand: left alone */
+	handover_post(&dp->worker[word.owner], bucket);
+	return true;
+}
+
+/* The epoch after all of its rows and words; then whoever sleeps hears of it. */
+static void moves_publish(struct sl_dataplane *dp, uint32_t epoch, const uint64_t *involved)
+{
+	uint64_t one = 1;
+
+	dp->epoch = epoch;
+	/* pairs with XDP's load of the epoch, which precedes its load of the row, and with
+	 * ring_drained_d() */
+	__atomic_store_n(&dp->inst->control->epoch, epoch, __ATOMIC_RELEASE);
+	if (write(dp->grace_event, &one, sizeof(one)) < 0)
+		return; /* EAGAIN: rung already */
+	for (unsigned i = 0; i < dp->workers_max; i++)
+		if (involved[i / 64] & 1ull << (i % 64))
+			worker_wake(&dp->worker[i]);
+}
+
+unsigned moves_start(struct sl_dataplane *dp)
+{
+	uint64_t involved[SL_MAX_WORKERS / 64] = {0}, now = 0;
+	uint32_t epoch = dp->epoch + 1 ? dp->epoch + 1 : 1;
+	unsigned n = 0;
+
+	for (uint32_t b = 0; b < dp->inst->buckets; b++) {
+		struct sl_row row = row_load(&dp->inst->rows[b]);
+		struct sl_owner word = owner_load(&dp->inst->owners[b]);
+
+		if (row.worker == word.owner)
+			continue;
+		if (!now)
+			now = sl_clock_ns();
+		if (!move_start(dp, b, epoch, now))
+			continue;
+		n++;
+		involved[word.owner / 64] |= 1ull << (word.owner % 64);
+		if (row.worker < SL_MAX_WORKERS)
+			involved[row.worker / 64] |= 1ull << (row.worker % 64);
+	}
+	if (!n)
+		return 0;
+	stat_add(&dp->inst->control->moves_started, n);
+	moves_publish(dp, epoch, involved);
+	return n;
+}
+
+void moves_vacate(struct sl_dataplane *dp, unsigned n)
+{
+	for (uint32_t b = 0; b < dp->inst->buckets; b++) {
+		uint64_t seen = __atomic_load_n(&dp->inst->rows[b], __ATOMIC_ACQUIRE);
+		struct sl_owner word = owner_load(&dp->inst->owners[b]);
+		struct sl_row row = row_unpack(seen);
+
+		/* a row is only moved on: the move under way ends first */
+		if (row.worker < n || word.owner != word.next)
+			continue;
+		row.worker = b % n;
+		__atomic_compare_exchange_n(&dp->inst->rows[b], &seen, row_pack(row), false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	}
+}
+
+bool moves_involve(const struct sl_dataplane *dp, unsigned id)
+{
+	for (uint32_t b = 0; b < dp->inst->buckets; b++) {
+		struct sl_row row = row_load(&dp->inst->rows[b]);
+		struct sl_owner word = owner_load(&dp->inst->owners[b]);
+
+		if (row.worker == id || word.owner == id || word.next == id)
+			return true;
+	}
+	return false;
+}

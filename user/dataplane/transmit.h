@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * transmit.h - packets leave on the queue that they came from (of the output interface), never on
+ * one that depends on the worker: so a move keeps the order on the wire too.
+ */
+#ifndef SL_DATAPLANE_TRANSMIT_H
+#define SL_DATAPLANE_TRANSMIT_H
+
+#include "dataplane/internal.h"
+
+/* Hand a packet to the TX ring; a packet that cannot go is counted and freed. */
+void transmit(struct worker *w, struct sl_packet *p, unsigned ring);
+
+/* Let the kernel take what the TX rings hold, and take back the frames that it has sent. */
+void transmit_flush(struct worker *w);
+
+/* Has the kernel taken everything that this worker gave it? An interface that is down takes nothing
+ * and counts as taken: every move ends. */
+bool transmit_taken(struct worker *w);
+
+#endif /* SL_DATAPLANE_TRANSMIT_H */

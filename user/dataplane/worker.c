@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <sluice/cycles.h>
+
+#include "dataplane/batch.h"
+#include "dataplane/chain.h"
+#include "dataplane/cost.h"
+#include "dataplane/export.h"
+#include "dataplane/frames.h"
+#include "dataplane/handover.h"
+#include "dataplane/park.h"
+#include "dataplane/receive.h"
+#include "dataplane/shard.h"
+#include "dataplane/tap_worker.h"
+#include "dataplane/transmit.h"
+#include "dataplane/worker.h"
+#include "platform/clock.h"
+#include "platform/cpu.h"
+
+/* A sleeper looks up this often: heartbeats stay fresh and idle flows end. */
+#define SLEEP_MS 500
+#define SWEEP_ALL_NS 250000000ull
+/* Fruitless rounds with a move pending before the CPU is offered to others (workers may share one).
+ */
+#define YIELD_ROUNDS 64
+#define SPIN_MIN_PER_SECOND 1000000 /* 1 us */
+
+int worker_init(struct sl_dataplane *dp, unsigned id)
+{
+	struct worker *w = &dp->worker[id];
+	int ret;
+
+	w->dp = dp;
+	w->id = id;
+	w->max = SL_BATCH;
+	w->stat = &dp->inst->workers[id];
+	w->cost = &dp->inst->cost[(size_t)id * dp->inst->buckets];
+	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->event_fd < 0)
+		return -errno;
+	w->ring = calloc(dp->rings, sizeof(*w->ring));
+	if (!w->ring)
+		return -ENOMEM;
+	ret = caches_init(w);
+	if (!ret)
+		ret = parks_init(w);
+	if (!ret)
+		ret = handover_init(w);
+	cost_init(w);
+	return ret;
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w->dp)
+		return;
+	handover_free(w);
+	parks_free(w);
+	caches_free(w);
+	free(w->ring);
+	if (w->event_fd >= 0)
+		close(w->event_fd);
+	memset(w, 0, sizeof(*w));
+}
+
+unsigned worker_collect(struct worker *w)
+{
+	if (w->parked_buckets)
+		parks_check(w);
+	if (receive_batch(w))
+		w->now_ns = sl_clock_ns();
+	return w->batch;
+}
+
+bool worker_finish(struct worker *w)
+{
+	bool moved = false;
+
+	if (w->batch)
+		batch_finish(w);
+	transmit_flush(w);
+	frames_flush(w);
+	if (handover_pending(w) && !ready_waits(w))
+		moved = handover_check(w);
+	if (w->parked_buckets && !ready_waits(w))
+		moved |= parks_check(w);
+	return moved;
+}
+
+bool worker_idle(const struct worker *w)
+{
+	return !w->batch && !ready_waits(w) && !w->parked_buckets && !handover_pending(w) &&
+	       !w->cached && !receive_waits(w);
+}
+
+static bool tx_pending(const struct worker *w)
+{
+	for (unsigned i = 0; i < w->dp->rings; i++)
+		if (w->ring[i].tx_dirty && !w->ring[i].tx_down)
+			return true;
+	return false;
+}
+
+static void poll_sockets(struct worker *w, int timeout_ms)
+{
+	struct pollfd fds[SL_MAX_RINGS + 1];
+	uint64_t rung;
+	nfds_t n = 0;
+
+	fds[n++] = (struct pollfd){.fd = w->event_fd, .events = POLLIN};
+	for (unsigned i = 0; i < w->dp->rings; i++)
+		if (w->ring[i].open)
+			fds[n++] = (struct pollfd){.fd = w->ring[i].xsk.fd, .events = POLLIN};
+	stat_add(&w->stat->sleeps, 1);
+	poll(fds, n, timeout_ms);
+	if (fds[0].revents && read(w->event_fd, &rung, sizeof(rung)) < 0)
+		return; /* somebody else took it: nothing to do */
+}
+
+void worker_sleep(struct worker *w, int timeout_ms)
+{
+	uint64_t before;
+
+	w->now_ns = sl_clock_ns();
+	if (w->now_ns - w->swept_ns > SWEEP_ALL_NS) {
+		shards_sweep_all(w);
+		w->swept_ns = w->now_ns;
+	}
+	/* Dekker with worker_wake(): either it sees `sleeping`, or this thread sees what it was
+	 * woken for. */
+	atomic_store_explicit(&w->sleeping, 1, memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+	before = sl_cycles();
+	if (worker_idle(w) && !tx_pending(w) && !atomic_load(&w->quit) && !export_pending(w))
+		poll_sockets(w, timeout_ms);
+	atomic_store_explicit(&w->sleeping, 0, memory_order_relaxed);
+	stat_add(&w->stat->sleep_cycles, sl_cycles() - before);
+	w->now_ns = sl_clock_ns();
+	stat_set(&w->stat->heartbeat_ns, w->now_ns);
+}
+
+void worker_wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	/* pairs with the fence in worker_sleep() */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&w->sleeping, memory_order_relaxed) &&
+	    write(w->event_fd, &one, sizeof(one)) < 0)
+		return; /* EAGAIN: it is rung already */
+}
+
+/* Poll on for a while after traffic: longer if that found some, shorter if it did not. */
+static void spin_adapt(struct worker *w, bool found, uint64_t idle)
+{
+	uint64_t floor = w->dp->tsc_hz / SPIN_MIN_PER_SECOND;
+	uint64_t limit = floor * w->dp->opts.spin_us;
+
+	if (!found)
+		w->spin_cycles /= 2;
+	else if (idle)
+		w->spin_cycles = w->spin_cycles * 2 + floor;
+	if (w->spin_cycles > limit)
+		w->spin_cycles = limit;
+}
+
+static void worker_rest(struct worker *w, uint64_t now)
+{
+	uint64_t idle = now - w->idle_since;
+
+	if (w->outgoing_n || w->parked_buckets || tx_pending(w) || w->cached) {
+		if (++w->fruitless > YIELD_ROUNDS)
+			sched_yield();
+		return;
+	}
+	if (idle < w->spin_cycles)
+		return;
+	spin_adapt(w, false, idle);
+	worker_sleep(w, SLEEP_MS);
+	w->idle_since = sl_cycles();
+}
+
+static void worker_round(struct worker *w)
+{
+	uint64_t begin = sl_cycles(), end;
+	unsigned n = worker_collect(w);
+	bool busy;
+
+	if (n) {
+		spin_adapt(w, true, begin - w->idle_since > w->dp->tsc_hz / SPIN_MIN_PER_SECOND);
+		for (unsigned i = 0;
+		     i < n && atomic_load_explicit(&w->dp->tap, memory_order_relaxed); i++)
+			tap_packet(w, &w->packet[i], SL_TAP_RX);
+		cost_run_chain(w);
+	}
+	busy = worker_finish(w) || n;
+	if (export_pending(w))
+		busy |= export_step(w);
+	end = sl_cycles();
+	shards_sweep(w, end);
+	stat_add(&w->stat->rounds, 1);
+	if (busy) {
+		stat_add(&w->stat->busy_cycles, end - begin);
+		stat_set(&w->stat->heartbeat_ns, w->now_ns);
+		w->idle_since = end;
+		w->fruitless = 0;
+	} else {
+		stat_add(&w->stat->idle_cycles, end - begin);
+		worker_rest(w, end);
+	}
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	w->now_ns = sl_clock_ns();
+	w->swept_ns = w->now_ns;
+	w->idle_since = sl_cycles();
+	stat_set(&w->stat->heartbeat_ns, w->now_ns);
+	while (!atomic_load_explicit(&w->quit, memory_order_acquire) || !worker_idle(w))
+		worker_round(w);
+	shards_sweep_all(w);
+	return NULL;
+}
+
+int worker_start(struct worker *w, struct sl_error *err)
+{
+	char name[16];
+	int ret;
+
+	atomic_store(&w->quit, false);
+	if (w->dp->opts.own_loop)
+		return 0;
+	ret = pthread_create(&w->thread, NULL, worker_main, w);
+	if (ret)
+		return sl_error_set(err, -ret, "worker %u: cannot start its thread: %s", w->id,
+				    strerror(ret));
+	w->running = true;
+	snprintf(name, sizeof(name), "sluice-w%u", w->id);
+	pthread_setname_np(w->thread, name);
+	if (w->stat->cpu >= 0)
+		sl_cpu_pin(w->thread, (unsigned)w->stat->cpu);
+	return 0;
+}
+
+void worker_join(struct worker *w)
+{
+	atomic_store(&w->quit, true);
+	if (!w->running)
+		return;
+	worker_wake(w);
+	pthread_join(w->thread, NULL);
+	w->running = false;
+}

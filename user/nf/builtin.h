@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* builtin.h - the network functions that come with Sluice. */
+#ifndef SL_NF_BUILTIN_H
+#define SL_NF_BUILTIN_H
+
+#include <sluice/nf.h>
+
+extern const struct sl_nf *const sl_nf_builtin[]; /* NULL-terminated */
+
+extern const struct sl_nf sl_nf_flowcount, sl_nf_forward, sl_nf_reflect, sl_nf_sink, sl_nf_work;
+
+#endif /* SL_NF_BUILTIN_H */

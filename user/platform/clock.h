@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clock.h - CLOCK_MONOTONIC in nanoseconds: what heartbeats, idle times and moves are told in. */
+#ifndef SL_PLATFORM_CLOCK_H
+#define SL_PLATFORM_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t sl_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+#endif /* SL_PLATFORM_CLOCK_H */
