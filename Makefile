@@ -116,7 +116,12 @@ $(B)/sluiced: $(DAEMON_OBJ) $(LIBA)
 
 $(UNIT) $(BPFT): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $(LIBA) $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $($(notdir $@)_OBJ) $(LIBA) $(LIBS) $(TEST_LIBS)
+# What a test takes from the command line.
+test_options_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o move_words.o)
+test_top_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o output.o sample.o move_log.o top/layout.o)
+$(B)/tests/unit/test_options: $(test_options_OBJ)
+$(B)/tests/unit/test_top: $(test_top_OBJ)
 
 $(BENCH) $(FUZZ) $(E2E): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
 	$(call msg,LD,$@)

@@ -51,7 +51,7 @@ static const struct opt attach_options[] = {
 	OPT_STRING(struct attach_config, hash, 'H', "hash", "HASH",
 		   "symmetric (default), toeplitz, or toeplitz:KEY (52 bytes in hexadecimal)"),
 	OPT_FLAG(struct attach_config, replace, 'r', "replace",
-		 "put this program in place of an attached one, keep its state"),
+		 "put this program in place of an attached one; its state and rules stay"),
 	OPT_END,
 };
 
@@ -118,7 +118,7 @@ static int parse_rules(const struct attach_config *config, struct sl_rule *rules
 {
 	char err[256];
 
-	if (!config->match.n)
+	if (!config->match.n && !config->replace)
 		return opt_usage(&attach_spec,
 				 "--match is missing: say what Sluice takes, such as --match "
 				 "10.0.0.0/8, or --match all for everything");
@@ -227,8 +227,11 @@ int cmd_attach(int argc, char **argv)
 		       config.buckets, config.max_workers, text);
 		fflush(stdout);
 	}
+	err.text[0] = 0;
 	if (sl_attach(&opts, &err))
 		return cli_fail(&err);
+	if (err.text[0])
+		fprintf(stderr, "sluice: %s\n", err.text);
 	return report(&config, memory);
 }
 

@@ -27,8 +27,8 @@ struct move_config {
 };
 
 static const struct opt_arg args[] = {
-	ARG_LIST(struct move_config, words, "[IF] BUCKET WORKER | [IF] BUCKET[-BUCKET]:WORKER",
-		 false, "which buckets go to which worker"),
+	ARG_LIST(struct move_config, words, "[IF] BUCKET[-BUCKET]:WORKER", false,
+		 "which buckets go to which worker"),
 	ARG_END,
 };
 

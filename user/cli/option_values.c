@@ -20,35 +20,48 @@ static const struct unit size_units[] = {{"", 1},	 {"K", 1024},	 {"k", 1024},
 static const struct unit duration_units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
 					     {"", 1e9}, {"m", 60e9}, {"h", 3600e9}, {NULL, 0}};
 
-/* A decimal number and a unit. Whole numbers stay exact; a fraction needs a unit above 1. */
+static const struct unit *find_unit(const struct unit *units, const char *suffix)
+{
+	for (; units->suffix; units++)
+		if (!strcmp(units->suffix, suffix))
+			return units;
+	return NULL;
+}
+
+/* A fraction of a unit above 1, such as 1.5M. */
+static int fraction(const char *text, const struct unit *units, uint64_t *value)
+{
+	char *end;
+	double real = strtod(text, &end);
+	const struct unit *unit = find_unit(units, end);
+
+	if (!unit || unit->factor == 1)
+		return -EINVAL;
+	if (real * unit->factor >= 0x1p64)
+		return -ERANGE;
+	*value = (uint64_t)llround(real * unit->factor);
+	return 0;
+}
+
+/* A decimal number and a unit. Whole numbers stay exact. */
 static int with_unit(const char *text, const struct unit *units, uint64_t *value)
 {
-	char *end_int, *end_real;
+	const struct unit *unit;
 	unsigned long long whole;
-	double real;
+	char *end;
 
 	if (!isdigit((unsigned char)text[0]))
 		return -EINVAL;
 	errno = 0;
-	whole = strtoull(text, &end_int, 10);
-	if (errno == ERANGE)
+	whole = strtoull(text, &end, 10);
+	if (*end == '.')
+		return fraction(text, units, value);
+	unit = find_unit(units, end);
+	if (!unit)
+		return -EINVAL;
+	if (errno == ERANGE || __builtin_mul_overflow(whole, (uint64_t)unit->factor, value))
 		return -ERANGE;
-	real = *end_int == '.' ? strtod(text, &end_real) : (double)whole;
-	if (*end_int != '.')
-		end_real = end_int;
-	for (; units->suffix; units++) {
-		if (strcmp(units->suffix, end_real))
-			continue;
-		real *= units->factor;
-		if (real >= 0x1p64)
-			return -ERANGE;
-		if (*end_int == '.' && units->factor == 1)
-			return -EINVAL;
-		*value =
-			*end_int == '.' ? (uint64_t)llround(real) : whole * (uint64_t)units->factor;
-		return 0;
-	}
-	return -EINVAL;
+	return 0;
 }
 
 int opt_count(const char *text, uint64_t *value)
