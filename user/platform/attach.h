@@ -30,24 +30,42 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts);
 
 /*
  * Attach to every interface or to none. Creates the maps, pins them and a bpf_link for each
- * interface, sets the row of bucket b to worker b % max(1, workers of a running dataplane), writes
- * rules and local addresses, and only then sets SL_CTL_READY. On an interface whose Sluice program
- * came by xdp-loader or ip link the maps are adopted and configured. With `replace` the program is
- * swapped without a gap. Errors: -EEXIST foreign program (named in err) or already attached,
- * -EBUSY, -ENODEV, -EOPNOTSUPP, -EPERM, -EINVAL.
+ * interface, sets the rows, writes rules and local addresses, and only then sets SL_CTL_READY:
+ * until then every packet passes. On success err->text is empty, or a line for the operator: native
+ * mode was refused and generic taken, and why; or bpffs was mounted.
+ *
+ * Rows: bucket b to worker b % W, where W is the smaller of max_workers and the CPUs. It hardly
+ * matters: without a dataplane every packet passes to the stack, and a dataplane that starts gives
+ * the rows of workers that it has not to those that it has.
+ *
+ * On an interface whose Sluice program came by xdp-loader or ip link the maps are adopted and
+ * configured. With `replace` the program is swapped for this one without a gap: what is configured
+ * keeps its maps, hash, rows and pins (and its rules, if opts has none), what is not gets new maps;
+ * several interfaces become one instance. Leftovers of interfaces that are gone are removed.
+ *
+ * Errors, with nothing changed: -EEXIST foreign program (named in err), or already attached;
+ * -EPROTO Sluice's program of another ABI; -EBUSY a dataplane runs on an instance that would be
+ * merged; -ENODEV, -EOPNOTSUPP, -EPERM, -EINVAL.
  */
 int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err);
 
-/* Take the program off every interface of the instance and remove its pins. -EBUSY while a
- * dataplane runs, unless force. */
+/*
+ * Take the program off every interface of the instance (or of the instance that the interface
+ * `name` belongs to) and remove its pins: first every packet passes, then the link goes. -EBUSY
+ * while a dataplane runs, unless force. -ENOENT not attached, -ENODEV.
+ */
 int sl_detach(const char *name, bool force, struct sl_error *err);
+
+/* The rules in force, into rules[0..room). How many, or -errno. */
+int sl_rules_get(const struct sl_instance *inst, struct sl_rule *rules, unsigned room);
 
 /* Compile and write rules into the entry of `match` that is not in force, then switch. Atomic for
  * XDP. */
 int sl_match_install(struct sl_instance *inst, const struct sl_rule *rules, unsigned n, bool local,
 		     struct sl_error *err);
 
-/* Bring `local_addrs` and the local filter in line with the addresses of this network namespace. */
+/* Bring `local_addrs` and the local filter in line with the addresses of this network namespace
+ * (local.h says which). Does nothing where they agree. */
 int sl_local_refresh(struct sl_instance *inst, struct sl_error *err);
 
 #endif /* SL_PLATFORM_ATTACH_H */

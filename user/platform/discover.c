@@ -82,7 +82,7 @@ int sl_discover_clean(const char *name, struct sl_error *err)
 	return 0;
 }
 
-int sl_discover_adopt(const char *ifname, int ifindex, const struct sl_hook *hook,
+int sl_discover_adopt(const char *name, const char *ifname, int ifindex, const struct sl_hook *hook,
 		      struct sl_error *err)
 {
 	struct sl_pin_iface entry = {
@@ -98,7 +98,9 @@ int sl_discover_adopt(const char *ifname, int ifindex, const struct sl_hook *hoo
 	sl_map_set_init(&set);
 	rc = sl_hook_judge(ifname, &prog, err);
 	if (!rc)
-		rc = sl_discover_clean(ifname, err);
+		rc = sl_instance_name_check(name, err);
+	if (!rc)
+		rc = sl_discover_clean(name, err);
 	if (!rc)
 		rc = sl_prog_maps(&prog, &set, err);
 	if (rc)
@@ -108,14 +110,14 @@ int sl_discover_adopt(const char *ifname, int ifindex, const struct sl_hook *hoo
 	if (!rc)
 		rc = sl_pin_ifaces_set(extra.ifaces_fd, &entry, 1);
 	if (rc) {
-		sl_error_set(err, rc, "maps of instance %s: %s", ifname, strerror(-rc));
+		sl_error_set(err, rc, "maps of instance %s: %s", name, strerror(-rc));
 		goto out;
 	}
-	rc = sl_pin_instance(ifname, &set, &extra, err);
+	rc = sl_pin_instance(name, &set, &extra, err);
 	if (!rc)
-		rc = sl_pin_iface(ifname, ifname, &set, prog.fd, -1, err);
+		rc = sl_pin_iface(name, ifname, &set, prog.fd, -1, err);
 	if (rc)
-		sl_pin_remove(ifname);
+		sl_pin_remove(name);
 out:
 	sl_pin_extra_close(&extra);
 	sl_map_set_close(&set, 0, SL_MAP_COUNT);

@@ -20,10 +20,10 @@ bool sl_instance_alive(const char *name);
 int sl_discover_clean(const char *name, struct sl_error *err);
 
 /*
- * Pin the maps of Sluice's program on the interface as the instance called as the interface. The
- * caller holds the pin lock, exclusive. -EEXIST foreign program, -EPROTO other ABI.
+ * Pin the maps of Sluice's program on the interface as the instance `name`. The caller holds the
+ * pin lock, exclusive. -EEXIST foreign program, -EPROTO other ABI.
  */
-int sl_discover_adopt(const char *ifname, int ifindex, const struct sl_hook *hook,
+int sl_discover_adopt(const char *name, const char *ifname, int ifindex, const struct sl_hook *hook,
 		      struct sl_error *err);
 
 #endif /* SL_PLATFORM_DISCOVER_H */

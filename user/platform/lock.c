@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lock.c - flock() on files of the run directory.
+ * lock.c - open-file-description locks (fcntl F_OFD_SETLK) on files of the run directory. Unlike
+ * flock(2) they can be asked about without being taken for a moment.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +51,7 @@ static long holder(int fd)
 
 int sl_lock_take(const char *name, struct sl_error *err)
 {
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int fd, rc;
 
 	rc = sl_run_dir_make(err);
@@ -59,8 +60,8 @@ int sl_lock_take(const char *name, struct sl_error *err)
 	fd = open_lock(name, O_RDWR | O_CREAT);
 	if (fd < 0)
 		return sl_error_set(err, fd, "%s/%s.lock: %s", sl_run_dir(), name, strerror(-fd));
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (fcntl(fd, F_OFD_SETLK, &lock)) {
+		rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		if (rc == -EBUSY)
 			sl_error_set(err, rc, "%s runs already (process %ld): stop it first", name,
 				     holder(fd));
@@ -86,11 +87,12 @@ void sl_lock_drop(int fd)
 bool sl_lock_held(const char *name)
 {
 	const int fd = open_lock(name, O_RDONLY);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	bool held;
 
 	if (fd < 0)
 		return false;
-	held = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+	held = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 	close(fd);
 	return held;
 }

@@ -2,7 +2,7 @@
 /*
  * lock.h - locks under the run directory: who is the daemon, who is the dataplane of an instance.
  *
- * flock(2) on an open file: the kernel drops it with the process, however that ended. A file that
+ * A lock on an open file: the kernel drops it with the process, however that ended. A file that
  * lies there says nothing, so there is nothing to clean up.
  */
 #ifndef SL_PLATFORM_LOCK_H

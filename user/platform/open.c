@@ -28,7 +28,7 @@ static int adopt(const char *ifname, int ifindex, const struct sl_hook *hook, st
 	/* Somebody else may have adopted it while the lock was not ours. */
 	rc = sl_discover_by_prog(ifindex, hook->prog_id, known);
 	if (rc)
-		rc = sl_discover_adopt(ifname, ifindex, hook, err);
+		rc = sl_discover_adopt(ifname, ifname, ifindex, hook, err);
 	close(lock);
 	return rc;
 }

@@ -92,7 +92,9 @@ int sl_pin_iface(const char *name, const char *iface, const struct sl_map_set *s
 	sl_pin_path(path, name, iface, "prog");
 	rc = pin_fd(prog_fd, path, err);
 	sl_pin_path(path, name, iface, "link");
-	if (!rc && link_fd >= 0)
+	if (link_fd < 0)
+		unlink(path); /* of a former interface of that name */
+	else if (!rc)
 		rc = pin_fd(link_fd, path, err);
 	return rc;
 }

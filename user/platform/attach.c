@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * attach.c - what an attach means for what is on the interfaces: new, adopted or replaced.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/attach_internal.h"
+#include "platform/discover.h"
+
+static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
+{
+	const unsigned b = opts->buckets;
+
+	if (!opts->ifaces_n || opts->ifaces_n > SL_MAX_IFACES)
+		return sl_error_set(err, -EINVAL, "%u interfaces: give 1 to %d (-i)",
+				    opts->ifaces_n, SL_MAX_IFACES);
+	for (unsigned i = 0; i < opts->ifaces_n; i++) {
+		if (!*opts->ifaces[i] || strlen(opts->ifaces[i]) >= IF_NAMESIZE)
+			return sl_error_set(err, -EINVAL,
+					    "interface name \"%.40s\": use one that "
+					    "ip link shows",
+					    opts->ifaces[i]);
+		for (unsigned j = 0; j < i; j++)
+			if (!strcmp(opts->ifaces[i], opts->ifaces[j]))
+				return sl_error_set(err, -EINVAL, "interface %s is there twice",
+						    opts->ifaces[i]);
+	}
+	if (b && (b < SL_MIN_BUCKETS || b > SL_MAX_BUCKETS || b & (b - 1)))
+		return sl_error_set(err, -EINVAL, "%u buckets: use a power of two from %d to %d", b,
+				    SL_MIN_BUCKETS, SL_MAX_BUCKETS);
+	if (opts->max_workers > SL_MAX_WORKERS)
+		return sl_error_set(err, -EINVAL, "%u workers: use %d at most", opts->max_workers,
+				    SL_MAX_WORKERS);
+	if (!opts->rules_n && !opts->replace)
+		return sl_error_set(err, -EINVAL,
+				    "no match rule: say what Sluice takes, for example --match "
+				    "10.0.0.0/8, or --match all");
+	if (opts->rules_n > SL_MAX_RULES)
+		return sl_error_set(err, -E2BIG, "%u match rules: use %d at most", opts->rules_n,
+				    SL_MAX_RULES);
+	return sl_instance_name_check(opts->instance ? opts->instance : opts->ifaces[0], err);
+}
+
+/* Sizes that were asked for must be those that are there. */
+static int keep_sizes(struct sl_attach *a, const struct sl_map_set *there, struct sl_error *err)
+{
+	const unsigned buckets = there->max_entries[SL_MAP_INDIRECTION];
+	const unsigned room = there->max_entries[SL_MAP_BUCKET_COST] / buckets;
+
+	if (a->opts->buckets && a->opts->buckets != buckets)
+		return sl_error_set(
+			err, -EINVAL,
+			"%s has %u buckets already: leave --buckets away, or detach and "
+			"attach anew with %u",
+			a->name, buckets, a->opts->buckets);
+	if (a->opts->max_workers > room)
+		return sl_error_set(
+			err, -EINVAL,
+			"%s has room for %u workers: leave --max-workers away, or detach "
+			"and attach anew with %u",
+			a->name, room, a->opts->max_workers);
+	a->sizes.buckets = buckets;
+	a->sizes.max_workers = room;
+	return 0;
+}
+
+static int already(const struct sl_target *t, struct sl_error *err)
+{
+	return sl_error_set(
+		err, -EEXIST,
+		"Sluice is attached to %s already (instance %s): add --replace to swap the "
+		"program, or sluice detach %s first",
+		t->name, t->instance[0] ? t->instance : t->name, t->name);
+}
+
+static int take_rules(struct sl_attach *a, const struct sl_instance *inst, struct sl_error *err)
+{
+	int n;
+
+	a->local = a->opts->local;
+	if (a->opts->rules_n) {
+		memcpy(a->rules, a->opts->rules, a->opts->rules_n * sizeof(a->rules[0]));
+		a->rules_n = a->opts->rules_n;
+		return 0;
+	}
+	n = inst ? sl_rules_get(inst, a->rules, SL_MAX_RULES) : 0;
+	if (n <= 0)
+		return sl_error_set(err, -EINVAL,
+				    "no match rule: say what Sluice takes, for example --match "
+				    "10.0.0.0/8, or --match all");
+	a->rules_n = (unsigned)n;
+	a->local = a->opts->local || inst->control->flags & SL_CTL_LOCAL;
+	return 0;
+}
+
+/* The instance whose maps stay: the one called for by name, else the first configured. */
+static int choose_base(struct sl_attach *a, struct sl_error *err)
+{
+	a->base = -1;
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct sl_target *t = &a->target[i];
+
+		if (!t->ready)
+			continue;
+		if (a->base < 0 || (a->opts->instance && !strcmp(t->instance, a->opts->instance)))
+			a->base = (int)i;
+	}
+	if (a->base < 0)
+		return 0;
+	if (a->opts->instance && strcmp(a->target[a->base].instance, a->opts->instance))
+		return sl_error_set(
+			err, -EINVAL,
+			"%s belongs to the instance %s: leave --instance away, or detach "
+			"it first",
+			a->target[a->base].name, a->target[a->base].instance);
+	if (a->target[a->base].instance[0])
+		snprintf(a->name, sizeof(a->name), "%s", a->target[a->base].instance);
+	return 0;
+}
+
+/* A target that leaves another configured instance must not be taken from under a dataplane. */
+static int check_merge(const struct sl_attach *a, struct sl_error *err)
+{
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct sl_target *t = &a->target[i];
+		struct sl_instance *inst;
+		bool running;
+		int rc;
+
+		if (!t->ready || !t->instance[0] || !strcmp(t->instance, a->name))
+			continue;
+		rc = sl_instance_open_pinned(t->instance, &inst, err);
+		if (rc)
+			return rc;
+		running = sl_instance_running(inst);
+		rc = inst->ifaces > 1 ? -EBUSY : 0;
+		sl_instance_close(inst);
+		if (running || rc)
+			return sl_error_set(
+				err, -EBUSY,
+				"%s belongs to the instance %s, which %s: sluice detach %s "
+				"first",
+				t->name, t->instance,
+				running ? "a dataplane serves" : "has other interfaces too",
+				t->instance);
+	}
+	return 0;
+}
+
+static int plan_replace(struct sl_attach *a, struct sl_error *err)
+{
+	struct sl_instance *inst = NULL;
+	int rc;
+
+	rc = choose_base(a, err);
+	if (!rc && a->base >= 0 && a->target[a->base].instance[0])
+		rc = sl_instance_open_pinned(a->name, &inst, err);
+	if (!rc && a->base >= 0)
+		rc = keep_sizes(a, &a->target[a->base].old, err);
+	if (!rc)
+		rc = check_merge(a, err);
+	if (!rc)
+		rc = take_rules(a, inst, err);
+	if (!rc && inst && a->opts->toeplitz && !(inst->control->flags & SL_CTL_TOEPLITZ))
+		rc = sl_error_set(err, -EINVAL,
+				  "%s hashes symmetrically, and its flows lie where that put them: "
+				  "leave --hash away, or detach and attach anew",
+				  a->name);
+	sl_instance_close(inst);
+	for (unsigned i = 0; i < a->n && !rc; i++) {
+		struct sl_target *t = &a->target[i];
+
+		t->keep = (int)i == a->base ||
+			  (a->base >= 0 && t->ready && !strcmp(t->instance, a->name));
+	}
+	return rc;
+}
+
+/* After a success: instances that the interfaces came from, and have left. */
+static void remove_left(const struct sl_attach *a)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (a->target[i].instance[0] && strcmp(a->target[i].instance, a->name))
+			sl_pin_remove(a->target[i].instance);
+}
+
+static int finish(struct sl_attach *a, struct sl_error *err)
+{
+	struct sl_instance *inst;
+	int rc;
+
+	rc = sl_instance_open_pinned(a->name, &inst, err);
+	if (rc)
+		return rc;
+	rc = sl_configure(inst, a, err);
+	sl_instance_close(inst);
+	return rc;
+}
+
+/* One interface with a program of ours that nobody configured: pin its maps, nothing is loaded. */
+static int adopt(struct sl_attach *a, struct sl_error *err)
+{
+	const struct sl_target *t = &a->target[0];
+	int rc;
+
+	rc = keep_sizes(a, &t->old, err);
+	if (rc)
+		return rc;
+	if (a->opts->mode && a->opts->mode != t->hook.mode)
+		return sl_error_set(
+			err, -EINVAL,
+			"%s carries its program in %s mode: leave --mode away, or load it "
+			"in the other mode",
+			t->name, t->hook.mode == SL_XDP_GENERIC ? "generic" : "native");
+	rc = take_rules(a, NULL, err);
+	if (rc)
+		return rc;
+	/* A first look at it may have pinned it already, under the interface's name. */
+	if (!strcmp(t->instance, a->name))
+		return finish(a, err);
+	rc = sl_discover_adopt(a->name, t->name, t->ifindex, &t->hook, err);
+	if (rc)
+		return rc;
+	rc = finish(a, err);
+	if (rc)
+		sl_pin_remove(a->name);
+	else if (t->instance[0])
+		sl_pin_remove(t->instance);
+	return rc;
+}
+
+/* Is the instance's name that of pins which this attach replaces or keeps? */
+static bool is_own_name(const struct sl_attach *a)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (!strcmp(a->target[i].instance, a->name))
+			return true;
+	return false;
+}
+
+static int attach_locked(struct sl_attach *a, struct sl_error *err)
+{
+	unsigned ours = 0;
+	int rc;
+
+	rc = sl_attach_survey(a, err);
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < a->n; i++)
+		ours += a->target[i].prog.fd >= 0;
+	if (ours && !a->opts->replace) {
+		for (unsigned i = 0; i < a->n; i++)
+			if (a->target[i].prog.fd >= 0 && (a->n > 1 || a->target[i].ready))
+				return already(&a->target[i], err);
+		return adopt(a, err);
+	}
+	rc = ours ? plan_replace(a, err) : take_rules(a, NULL, err);
+	if (!rc && !is_own_name(a))
+		rc = sl_discover_clean(a->name, err);
+	if (!rc)
+		rc = sl_attach_apply(a, err);
+	if (rc)
+		return rc;
+	rc = finish(a, err);
+	if (rc)
+		sl_attach_undo(a);
+	else
+		remove_left(a);
+	return rc;
+}
+
+int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err)
+{
+	struct sl_attach a = {.opts = opts, .base = -1};
+	struct sl_error local;
+	bool mounted;
+	int lock, rc;
+
+	if (!err)
+		err = &local;
+	rc = check_opts(opts, err);
+	if (!rc)
+		rc = sl_pin_setup(&mounted, err);
+	if (rc)
+		return rc;
+	snprintf(a.name, sizeof(a.name), "%s", opts->instance ? opts->instance : opts->ifaces[0]);
+	a.sizes.buckets = opts->buckets ? opts->buckets : SL_DEFAULT_BUCKETS;
+	a.sizes.max_workers = opts->max_workers ? opts->max_workers : SL_DEFAULT_MAX_WORKERS;
+	lock = sl_pin_lock(true, err);
+	if (lock < 0)
+		return lock;
+	rc = attach_locked(&a, err);
+	sl_attach_forget(&a);
+	close(lock);
+	if (!rc)
+		sl_error_set(err, 0, "%s%s%s",
+			     mounted ? "mounted a BPF file system at " SL_BPFFS : "",
+			     mounted && a.note.text[0] ? "; " : "", a.note.text);
+	return rc;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * configure.c - what XDP reads, in the order that it may be read: everything, then SL_CTL_READY.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "control/hash_key.h"
+#include "control/toeplitz.h"
+#include "platform/attach_internal.h"
+#include "platform/cpu.h"
+#include "platform/rules.h"
+
+static int set_hash(struct sl_instance *inst, const struct sl_attach_opts *opts,
+		    struct sl_error *err)
+{
+	uint8_t seed[SL_HASH_SEED];
+	struct sl_toeplitz table;
+	const __u32 zero = 0;
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return sl_error_set(err, -EIO, "no random key: %s", strerror(errno));
+	sl_hash_key_init(inst->control->hash_key, seed);
+	if (!opts->toeplitz)
+		return 0;
+	sl_toeplitz_build(opts->toeplitz_key, &table);
+	if (bpf_map_update_elem(inst->toeplitz_fd, &zero, &table, BPF_ANY))
+		return sl_error_set(err, -errno, "map toeplitz: %s", strerror(errno));
+	return 0;
+}
+
+static void set_rows(struct sl_instance *inst)
+{
+	unsigned workers = sl_cpu_count();
+
+	if (workers > inst->max_workers)
+		workers = inst->max_workers;
+	for (unsigned b = 0; b < inst->buckets; b++) {
+		const struct sl_row row = {.worker = (__u16)(workers ? b % workers : 0),
+					   .mode = SL_ROW_WORKER};
+		uint64_t word;
+
+		memcpy(&word, &row, sizeof(word));
+		__atomic_store_n(&inst->rows[b], word, __ATOMIC_RELAXED);
+	}
+}
+
+int sl_configure(struct sl_instance *inst, const struct sl_attach *a, struct sl_error *err)
+{
+	__u32 flags = SL_CTL_READY;
+	int rc = 0;
+
+	/* A base that is in force keeps its hash and its rows: flows lie where they put them. */
+	if (a->base < 0) {
+		inst->control->bucket_mask = inst->buckets - 1;
+		inst->control->bucket_shift = (__u32)__builtin_ctz(inst->buckets);
+		flags |= a->opts->toeplitz ? SL_CTL_TOEPLITZ : 0;
+		set_rows(inst);
+		rc = set_hash(inst, a->opts, err);
+	}
+	if (!rc)
+		rc = sl_match_write(inst, a->rules, a->rules_n, a->local, err);
+	/* XDP reads the flags of a packet before anything else that is written here. */
+	if (!rc)
+		__atomic_fetch_or(&inst->control->flags, flags, __ATOMIC_RELEASE);
+	return rc;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * steer_load.c - the steering object into the kernel.
+ */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "platform/attach.h"
+#include "platform/ethtool.h"
+#include "platform/steer_load.h"
+#include "platform/netlink.h"
+
+#include "steer.skel.h"
+
+uint32_t sl_load_entries(enum sl_map_id id, const struct sl_load_sizes *sizes)
+{
+	switch (id) {
+	case SL_MAP_INDIRECTION:
+	case SL_MAP_OWNERS:
+		return sizes->buckets;
+	case SL_MAP_WORKERS:
+		return SL_MAX_WORKERS;
+	case SL_MAP_BUCKET_COST:
+		return sizes->buckets * sizes->max_workers;
+	case SL_MAP_BUCKET_STATS:
+		return sizes->buckets * sizes->queues;
+	case SL_MAP_XSKS:
+		return sizes->queues * SL_MAX_WORKERS;
+	default:
+		return 0; /* as the object says */
+	}
+}
+
+unsigned sl_load_queues(const char *ifname)
+{
+	struct sl_channels channels = {0};
+	struct sl_link link;
+	unsigned queues = 1;
+
+	if (!sl_link_get(ifname, &link) && link.rx_queues > queues)
+		queues = link.rx_queues;
+	if (!sl_ethtool_channels(ifname, &channels) && channels.rx > queues)
+		queues = channels.rx;
+	return queues < SL_MAX_QUEUES ? queues : SL_MAX_QUEUES;
+}
+
+static int size_maps(struct steer_bpf *skel, const struct sl_load_sizes *sizes,
+		     const struct sl_map_set *reuse, struct sl_error *err)
+{
+	for (unsigned i = 0; i < SL_MAP_COUNT; i++) {
+		const char *name = sl_map_defs[i].name;
+		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, name);
+		const uint32_t entries = sl_load_entries(i, sizes);
+		int rc = 0;
+
+		if (!map)
+			return sl_error_set(err, -ENOENT, "the steering object has no map %s",
+					    name);
+		if (reuse->fd[i] >= 0)
+			rc = bpf_map__reuse_fd(map, reuse->fd[i]);
+		else if (entries)
+			rc = bpf_map__set_max_entries(map, entries);
+		if (rc)
+			return sl_error_set(err, rc, "map %s: %s", name, strerror(-rc));
+	}
+	return 0;
+}
+
+static int dup_fd(int fd)
+{
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The skeleton closes its descriptors; the caller gets its own. */
+static int take(struct steer_bpf *skel, struct sl_map_set *set)
+{
+	int prog = dup_fd(bpf_program__fd(skel->progs.sluice_steer));
+
+	for (unsigned i = 0; i < SL_MAP_COUNT && prog >= 0; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, sl_map_defs[i].name);
+
+		set->fd[i] = dup_fd(bpf_map__fd(map));
+		set->max_entries[i] = bpf_map__max_entries(map);
+		if (set->fd[i] < 0) {
+			const int rc = set->fd[i];
+
+			sl_map_set_close(set, 0, SL_MAP_COUNT);
+			close(prog);
+			return rc;
+		}
+	}
+	return prog;
+}
+
+static int load_error(int rc, struct sl_error *err)
+{
+	switch (rc) {
+	case -EPERM:
+	case -EACCES:
+		return sl_error_set(
+			err, rc,
+			"the kernel refused the steering program: run as root, with CAP_BPF "
+			"and CAP_NET_ADMIN (%s)",
+			strerror(-rc));
+	case -ENOMEM:
+	case -E2BIG:
+		return sl_error_set(err, rc,
+				    "no memory for the maps: use fewer --buckets or --max-workers");
+	default:
+		return sl_error_set(
+			err, rc,
+			"the kernel refused the steering program: %s; it needs Linux 6.1 or "
+			"newer (-v shows the verifier's reasons)",
+			strerror(-rc));
+	}
+}
+
+int sl_load(const struct sl_load_sizes *sizes, const struct sl_map_set *reuse,
+	    struct sl_map_set *set, struct sl_error *err)
+{
+	struct steer_bpf *skel;
+	int rc;
+
+	sl_map_set_init(set);
+	skel = steer_bpf__open();
+	if (!skel)
+		return load_error(-errno, err);
+	rc = size_maps(skel, sizes, reuse, err);
+	if (rc)
+		goto out;
+	rc = steer_bpf__load(skel);
+	if (rc) {
+		load_error(rc, err);
+		goto out;
+	}
+	rc = take(skel, set);
+	if (rc < 0)
+		sl_error_set(err, rc, "the steering program: %s", strerror(-rc));
+out:
+	steer_bpf__destroy(skel);
+	return rc;
+}
+
+size_t sl_attach_memory(const struct sl_attach_opts *opts)
+{
+	struct sl_load_sizes sizes = {
+		.buckets = opts->buckets ? opts->buckets : SL_DEFAULT_BUCKETS,
+		.max_workers = opts->max_workers ? opts->max_workers : SL_DEFAULT_MAX_WORKERS,
+	};
+	const size_t cpus = (size_t)sysconf(_SC_NPROCESSORS_CONF);
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < SL_MAP_IFACE_FIRST; i++) {
+		const uint32_t entries = sl_load_entries(i, &sizes);
+
+		bytes += sl_map_bytes(i, entries ? entries : i == SL_MAP_MOVES ? SL_MOVE_LOG : 1);
+	}
+	for (unsigned i = 0; i < opts->ifaces_n; i++) {
+		sizes.queues = sl_load_queues(opts->ifaces[i]);
+		bytes += sl_map_bytes(SL_MAP_BUCKET_STATS,
+				      sl_load_entries(SL_MAP_BUCKET_STATS, &sizes));
+		bytes += sl_load_entries(SL_MAP_XSKS, &sizes) * sizeof(void *);
+		bytes += sl_map_bytes(SL_MAP_MATCH, 2);
+		bytes += cpus * SL_STEER_COUNTS * sizeof(__u64);
+	}
+	return bytes;
+}
