@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* dataplane.c - a dataplane's life: open in one order, close in the other. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* own_loop.c - the part of sluice/sluice.h that a running dataplane offers. */
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * flowcount - packets and bytes of every flow, both directions apart. Listed by `sluice flows`.
  */
@@ -34,6 +34,8 @@ static void flowcount_process(const struct sl_nf_ctx *ctx, struct sl_packet **pk
 		hashes[m] = pkts[i]->meta->hash;
 		of[m++] = i;
 	}
+	if (!m)
+		return;
 	sl_flow_lookup_batch(tables, keys, hashes, m, ctx->now_ns, 1, values);
 	for (unsigned i = 0; i < m; i++) {
 		struct flow_count *f = values[i];

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* forward - a wire between the interfaces: out of the next one, unchanged. */
 #include "nf/builtin.h"
 

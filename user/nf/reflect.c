@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * reflect - sends every packet back: Ethernet, IP addresses and ports change sides. The Internet
  * checksum is a sum, so it does not change with the order of its terms (RFC 1071).

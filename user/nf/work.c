@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* work:CYCLES - burns cycles for every packet: a stand-in for an expensive function in tests. */
 #include <errno.h>
 #include <stdio.h>
