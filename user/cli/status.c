@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* sluice status: everything about an instance on one page, and what is wrong with it. */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "cli/output.h"
 #include "cli/sample.h"
 #include "cli/target.h"
+#include "platform/attach.h"
 
 #define I(x) ((json_int_t)(x))
 
@@ -53,18 +53,19 @@ static json_t *interfaces_json(const struct sl_instance *inst)
 	return rows;
 }
 
-/* Rules of the entry in force: a rule accepts at least one protocol. */
-static unsigned rule_count(const struct sl_instance *inst)
+/* The rules in force, as `--match` takes them. */
+static json_t *rules_json(const struct sl_instance *inst)
 {
-	struct sl_match *match = malloc(sizeof(*match));
-	uint32_t set = inst->control->match_set;
-	uint64_t rules = 0;
+	struct sl_rule rules[SL_MAX_RULES];
+	int n = sl_rules_get(inst, rules, SL_MAX_RULES);
+	json_t *rows = json_array();
+	char text[256];
 
-	if (match && !bpf_map_lookup_elem(inst->iface[0].match_fd, &set, match))
-		for (unsigned p = 0; p < 256; p++)
-			rules |= match->proto[p];
-	free(match);
-	return (unsigned)__builtin_popcountll(rules & ~(1ULL << SL_MAX_RULES));
+	for (int i = 0; i < n; i++) {
+		sl_rule_format(&rules[i], text, sizeof(text));
+		json_array_append_new(rows, json_string(text));
+	}
+	return rows;
 }
 
 static json_t *dataplane_json(const struct sl_instance *inst, uint64_t now, json_t *warnings)
@@ -172,10 +173,10 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 	dataplane = dataplane_json(inst, s->after.now_ns, warnings);
 	workers = workers_json(inst, s, target_dataplane_alive(inst), warnings);
 	daemon = daemon_json(inst, warnings);
-	return json_pack("{s:s,s:b,s:o,s:I,s:I,s:I,s:b,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:s,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
 			 "instance", inst->name, "ready", ready, "interfaces",
 			 interfaces_json(inst), "buckets", I(inst->buckets), "max_workers",
-			 I(inst->max_workers), "rules", I(rule_count(inst)), "local",
+			 I(inst->max_workers), "rules", rules_json(inst), "local",
 			 !!(c->flags & SL_CTL_LOCAL), "hash",
 			 c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "epoch",
 			 I(c->epoch), "settled", I(c->settled), "moves", moves_json(inst, s),
@@ -200,6 +201,15 @@ static json_int_t number(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+static void print_lines(const json_t *lines, const char *label)
+{
+	json_t *line;
+	size_t i;
+
+	json_array_foreach (lines, i, line)
+		printf("%s%s\n", label, json_string_value(line));
+}
+
 static const char *daemon_words(const json_t *daemon)
 {
 	if (!json_is_true(json_object_get(daemon, "running")))
@@ -211,14 +221,13 @@ static void print_status(const json_t *st)
 {
 	const json_t *plane = json_object_get(st, "dataplane"),
 		     *moves = json_object_get(st, "moves");
-	json_t *warning;
-	size_t i;
 
-	printf("instance   %s: %lld buckets, room for %lld workers, %lld rules%s, %s hash\n",
+	printf("instance   %s: %lld buckets, room for %lld workers%s, %s hash\n",
 	       json_string_value(json_object_get(st, "instance")), number(st, "buckets"),
-	       number(st, "max_workers"), number(st, "rules"),
+	       number(st, "max_workers"),
 	       json_is_true(json_object_get(st, "local")) ? " (local traffic too)" : "",
 	       json_string_value(json_object_get(st, "hash")));
+	print_lines(json_object_get(st, "rules"), "rule       ");
 	if (json_is_true(json_object_get(plane, "running")))
 		printf("dataplane  pid %lld, incarnation %lld, %lld workers\n",
 		       number(plane, "pid"), number(plane, "incarnation"),
@@ -234,8 +243,8 @@ static void print_status(const json_t *st)
 	output_table(json_object_get(st, "interfaces"), interface_columns);
 	putchar('\n');
 	output_table(json_object_get(st, "workers"), worker_columns);
-	json_array_foreach (json_object_get(st, "warnings"), i, warning)
-		printf("%swarning: %s\n", i ? "" : "\n", json_string_value(warning));
+	putchar('\n');
+	print_lines(json_object_get(st, "warnings"), "warning: ");
 }
 
 int cmd_status(int argc, char **argv)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bash completion for sluice. Commands and options come from --help, so they are those of the
+# installed version; instances, buckets and workers from the running system.
+
+# Commands, one a line.
+_sluice_commands()
+{
+	"$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
+}
+
+# Long options of a command.
+_sluice_options()
+{
+	"$1" "$2" --help 2>/dev/null | sed -n 's/^  .*\(--[a-z0-9-]*\).*/\1/p'
+}
+
+# Does this option of the command take a value? The word behind it in --help is its name.
+_sluice_takes_value()
+{
+	"$1" "$2" --help 2>/dev/null | grep -Eq -- "^  (-[A-Za-z], +|    )?${3} [A-Z]+|^  ${3}, --[a-z0-9-]+ [A-Z]+"
+}
+
+_sluice_interfaces()
+{
+	local path
+
+	for path in /sys/class/net/*; do
+		[ -e "$path" ] && printf '%s\n' "${path##*/}"
+	done
+}
+
+# Instances are pinned below bpffs; without privilege there is nothing to see.
+_sluice_instances()
+{
+	local path
+
+	for path in "${SLUICE_BPFFS:-/sys/fs/bpf}"/sluice/*/*/; do
+		[ -d "$path" ] && path=${path%/} && printf '%s\n' "${path##*/}"
+	done 2>/dev/null
+}
+
+# Numbers from the tables of an instance: _sluice_numbers SLUICE workers|buckets KEY IF
+_sluice_numbers()
+{
+	"$1" "$2" $4 -j --interval 1ms 2>/dev/null | tr ',{' '\n\n' |
+		sed -n "s/^\"$3\":\([0-9]*\)\$/\1/p"
+}
+
+# The value of an option.
+_sluice_value()
+{
+	case $3 in
+	--mode | -M) printf '%s\n' auto native generic ;;
+	--hash | -H) printf '%s\n' symmetric toeplitz ;;
+	--direction | -d) printf '%s\n' both rx tx ;;
+	--match | -m) printf '%s\n' all proto= src= dst= port= sport= dport= ;;
+	--nf) printf '%s\n' reflect forward sink flowcount work: ;;
+	--interface | -i) [ "$2" = run ] && _sluice_interfaces ;;
+	--worker) _sluice_numbers "$1" workers worker ;;
+	--write | -w) [ "$2" = capture ] && compgen -f -- "$4" ;;
+	--pcap) compgen -f -- "$4" ;;
+	esac
+}
+
+# The positional arguments.
+_sluice_arguments()
+{
+	local args=$4
+
+	case $2 in
+	attach | run | gen) _sluice_interfaces ;;
+	check) compgen -f -- "$3" ;;
+	version) ;;
+	move)
+		case $args in
+		0) _sluice_instances; _sluice_interfaces ;;
+		1) _sluice_numbers "$1" buckets bucket "$5" ;;
+		*) _sluice_numbers "$1" workers worker "$5" ;;
+		esac
+		;;
+	*) [ "$args" = 0 ] && { _sluice_instances; _sluice_interfaces; } ;;
+	esac
+}
+
+_sluice()
+{
+	local sluice=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]}
+	local previous=${COMP_WORDS[COMP_CWORD - 1]} command='' first='' args=0 i words
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-*) ;;
+		*)
+			if [ -z "$command" ]; then
+				command=${COMP_WORDS[i]}
+			elif ! { [[ ${COMP_WORDS[i - 1]} == -* ]] &&
+				_sluice_takes_value "$sluice" "$command" "${COMP_WORDS[i - 1]}"; }; then
+				[ "$args" = 0 ] && first=${COMP_WORDS[i]}
+				args=$((args + 1))
+			fi
+			;;
+		esac
+	done
+	if [ -z "$command" ]; then
+		words="$(_sluice_commands "$sluice") --json --pretty --version --help"
+	elif [[ $previous == -* ]] && _sluice_takes_value "$sluice" "$command" "$previous"; then
+		words=$(_sluice_value "$sluice" "$command" "$previous" "$word")
+	elif [[ $word == -* ]]; then
+		words=$(_sluice_options "$sluice" "$command")
+	else
+		words=$(_sluice_arguments "$sluice" "$command" "$word" "$args" "$first")
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word" | sort -u)
+}
+
+complete -F _sluice sluice
