@@ -181,24 +181,22 @@ static json_t *attached_json(const struct sl_instance *inst, size_t memory)
 }
 
 /* Read back what was granted and say it. */
-static int report(const struct attach_config *config, size_t memory)
+static int report(const char *iface, size_t memory)
 {
 	struct sl_instance *inst;
 	struct sl_error err;
 	int status = 0;
 
-	if (sl_instance_open(config->ifaces.v[0], &inst, &err))
+	if (sl_instance_open(iface, &inst, &err))
 		return cli_fail(&err);
 	if (cli.json) {
 		status = output_json(attached_json(inst, memory));
 	} else {
 		for (unsigned i = 0; i < inst->ifaces; i++)
-			printf("%s: attached in %s mode%s, instance %s, %u queues, %u buckets\n",
-			       inst->iface[i].name, mode_name(inst->iface[i].mode),
-			       inst->iface[i].mode == SL_XDP_GENERIC && !config->mode
-				       ? " (the driver refused native)"
-				       : "",
-			       inst->name, inst->iface[i].queues, inst->buckets);
+			printf("%s: attached in %s mode, instance %s, %u queue%s, %u buckets\n",
+			       inst->iface[i].name, mode_name(inst->iface[i].mode), inst->name,
+			       inst->iface[i].queues, inst->iface[i].queues == 1 ? "" : "s",
+			       inst->buckets);
 	}
 	sl_instance_close(inst);
 	return status;
@@ -232,7 +230,7 @@ int cmd_attach(int argc, char **argv)
 		return cli_fail(&err);
 	if (err.text[0])
 		fprintf(stderr, "sluice: %s\n", err.text);
-	return report(&config, memory);
+	return report(config.ifaces.v[0], memory);
 }
 
 int cmd_detach(int argc, char **argv)

@@ -241,8 +241,10 @@ static void print_status(const json_t *st)
 	printf("unbalance  %.2f (highest load / mean)\n\n",
 	       json_real_value(json_object_get(st, "unbalance")));
 	output_table(json_object_get(st, "interfaces"), interface_columns);
-	putchar('\n');
-	output_table(json_object_get(st, "workers"), worker_columns);
+	if (json_array_size(json_object_get(st, "workers"))) {
+		putchar('\n');
+		output_table(json_object_get(st, "workers"), worker_columns);
+	}
 	putchar('\n');
 	print_lines(json_object_get(st, "warnings"), "warning: ");
 }

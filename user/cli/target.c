@@ -38,22 +38,43 @@ static int no_instance(struct sl_error *err)
 		"no instance on this machine; `sluice attach IF --match RULE` makes one");
 }
 
+/* Open those of `names` that are of this network namespace; keep one, count all in *here. */
+static int open_here(char **names, unsigned *here, struct sl_instance **out, struct sl_error *err)
+{
+	int ret = 0, rc;
+
+	for (; *names; names++) {
+		struct sl_instance *inst;
+
+		rc = sl_instance_open(*names, &inst, err);
+		if (rc) {
+			ret = rc;
+			continue;
+		}
+		sl_instance_close(*out);
+		*out = inst;
+		(*here)++;
+	}
+	return *here ? 0 : ret;
+}
+
 static int open_only(struct sl_instance **out, struct sl_error *err)
 {
 	char **names = sl_instance_list();
+	unsigned here = 0;
 	char all[256];
 	int ret;
 
+	*out = NULL;
 	if (!names)
 		return sl_error_set(err, -ENOMEM, "no memory");
-	if (!names[0]) {
-		ret = no_instance(err);
-	} else if (names[1]) {
+	ret = names[0] ? open_here(names, &here, out, err) : no_instance(err);
+	if (here > 1) {
+		sl_instance_close(*out);
+		*out = NULL;
 		join_names(names, all, sizeof(all));
 		ret = sl_error_set(err, -EINVAL, "several instances are attached, name one of: %s",
 				   all);
-	} else {
-		ret = sl_instance_open(names[0], out, err);
 	}
 	free_names(names);
 	return ret;
