@@ -58,7 +58,8 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 BPFT := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
 BENCH := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
 FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-E2E := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/*.c))
+E2E := $(patsubst %.c,$(B)/%,$(filter-out tests/e2e/nf_%,$(wildcard tests/e2e/*.c)))
+E2E_NF := $(patsubst %.c,$(B)/%.so,$(wildcard tests/e2e/nf_*.c))
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)
 
 .PHONY: all
@@ -128,8 +129,13 @@ $(BENCH) $(FUZZ) $(E2E): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
 	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $(LIBA) $(LIBS) $($(notdir $@)_LIBS)
 bench_shard_LIBS := -lurcu-qsbr -lurcu-cds
 
+# NFs of tests and examples: nothing but the public headers, and nothing to link with.
+$(B)/%.so: $(B)/%.o
+	$(call msg,LD,$@)
+	$(Q)$(CC) $(SAN_FLAGS) -shared -o $@ $<
+
 .PHONY: tests unit
-tests: $(UNIT) $(BPFT) $(FUZZ) $(E2E)
+tests: $(UNIT) $(BPFT) $(FUZZ) $(E2E) $(E2E_NF)
 benches: $(BENCH)
 unit: $(UNIT)
 	$(Q)for t in $(UNIT); do $$t || exit 1; done
