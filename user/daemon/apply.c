@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The daemon's only act: rows. A row is exchanged only if it is still the one that was planned
+ * with, so a bucket that somebody else moves meanwhile (the CLI, bpftool, the dataplane emptying a
+ * worker) is left to them.
+ */
+#include <jansson.h>
+
+#include "daemon/log.h"
+#include "daemon/served.h"
+#include "platform/rpc.h"
+
+static bool store_row(struct sl_instance *inst, const struct sl_plan_move *m, uint32_t plan)
+{
+	struct sl_row row, fresh = {.worker = m->to, .mode = SL_ROW_WORKER, .epoch = plan};
+	uint64_t old = __atomic_load_n(&inst->rows[m->bucket], __ATOMIC_RELAXED), word;
+
+	__builtin_memcpy(&row, &old, sizeof(row));
+	__builtin_memcpy(&word, &fresh, sizeof(word));
+	if (row.worker != m->from ||
+	    __atomic_load_n(&inst->workers[m->to].state, __ATOMIC_RELAXED) != SL_WORKER_RUNNING)
+		return false;
+	/* Pairs with the volatile load of the row in XDP and in housekeeping. */
+	return __atomic_compare_exchange_n(&inst->rows[m->bucket], &old, word, false,
+					   __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* Housekeeping looks by itself soon enough; this only saves the wait. */
+static void wake_dataplane(const struct sl_instance *inst)
+{
+	json_t *request = json_pack("{s:s,s:s}", "cmd", "wake", "instance", inst->name);
+	char path[SL_RPC_PATH_MAX];
+	struct sl_error err;
+
+	if (request && !sl_rpc_dataplane_path(inst->name, path, &err))
+		sl_rpc_post(path, request);
+	json_decref(request);
+}
+
+unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsigned n)
+{
+	unsigned stored = 0;
+
+	if (!n)
+		return 0;
+	s->plan++;
+	for (unsigned i = 0; i < n; i++)
+		stored += store_row(s->inst, &moves[i], s->plan);
+	s->moves += stored;
+	s->moves_skipped += n - stored;
+	s->plans += stored > 0;
+	if (stored)
+		wake_dataplane(s->inst);
+	return stored;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One round of the control loop, and what it tells the operator. */
+#include "daemon/log.h"
+#include "daemon/served.h"
+#include "platform/clock.h"
+
+/* A round may take 1/200 of the time between rounds: half of the 1 % that the daemon allows itself.
+ */
+#define ROUND_SHARE 200
+#define IDLE_NS 200000000ULL /* how often to look whether a dataplane has come */
+
+static void report_stuck(struct served *s, const struct sl_tick_result *r)
+{
+	bool now[SL_MAX_WORKERS] = {false};
+
+	for (unsigned i = 0; i < r->stuck_n; i++)
+		now[r->stuck[i]] = true;
+	for (unsigned w = 0; w < s->inst->max_workers; w++) {
+		if (now[w] && !s->reported_stuck[w])
+			log_line(
+				LOG_ERR,
+				"%s: worker %u is stuck: no heartbeat; its buckets stay where they "
+				"are until it answers or is stopped",
+				s->inst->name, w);
+		else if (!now[w] && s->reported_stuck[w])
+			log_line(LOG_NOTICE, "%s: worker %u answers again", s->inst->name, w);
+		s->reported_stuck[w] = now[w];
+	}
+}
+
+static void report_elephant(struct served *s, const struct sl_tick_result *r)
+{
+	int e = r->plan.elephant;
+
+	if (e == s->reported_elephant)
+		return;
+	if (e >= 0)
+		log_line(LOG_WARNING,
+			 "%s: bucket %d needs %.1f cores: no move can help it, it gets a worker to "
+			 "itself",
+			 s->inst->name, e, (double)sl_tick_load(s->tick)->buckets[e].load);
+	else
+		log_line(LOG_NOTICE, "%s: no bucket needs more than a core any more",
+			 s->inst->name);
+	s->reported_elephant = e;
+}
+
+static void report(struct served *s, const struct sl_tick_result *r)
+{
+	report_stuck(s, r);
+	/* A round that did not plan knows nothing of elephants. */
+	if (r->verdict != SL_TICK_LEARNING && r->verdict != SL_TICK_NO_WORKERS)
+		report_elephant(s, r);
+}
+
+static void watch_dataplane(struct served *s)
+{
+	bool runs = sl_instance_running(s->inst);
+
+	if (runs != s->dataplane)
+		log_line(LOG_NOTICE, "%s: dataplane %s", s->inst->name,
+			 runs ? "runs" : "is gone: packets take the fallback verdict");
+	s->dataplane = runs;
+}
+
+void served_round(struct served *s, uint64_t now_ns)
+{
+	struct sl_tick_result r;
+	struct sl_sample sample;
+
+	watch_dataplane(s);
+	if (!s->dataplane) {
+		s->due_ns = now_ns + IDLE_NS;
+		return;
+	}
+	sample = served_sample(s, now_ns);
+	sl_tick_run(s->tick, &sample, &r);
+	if (!s->paused && s->balance.enabled && r.moves_n && served_apply(s, r.moves, r.moves_n))
+		sl_tick_applied(s->tick, now_ns);
+	report(s, &r);
+	s->last = r;
+	s->last.moves = NULL;
+	s->rounds++;
+	s->round_ns = sl_clock_ns() - now_ns;
+	if (r.next_ns < s->round_ns * ROUND_SHARE)
+		r.next_ns = s->round_ns * ROUND_SHARE;
+	s->due_ns = now_ns + r.next_ns;
+}

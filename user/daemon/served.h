@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * served.h - an instance in the daemon's care: its maps, its control loop, what the operator said.
+ */
+#ifndef SL_DAEMON_SERVED_H
+#define SL_DAEMON_SERVED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "control/tick.h"
+#include "platform/config.h"
+#include "platform/instance.h"
+
+struct served {
+	struct sl_instance *inst;
+	ino_t pin; /* of its folder in bpffs: another one is another attach */
+	struct sl_balance_config balance;
+	struct sl_tick *tick;
+	struct sl_sample_worker *workers; /* [max_workers] */
+	struct sl_sample_bucket *buckets; /* [buckets] */
+	bool paused; /* by the operator; survives the daemon */
+	bool *pinned; /* by the operator, beside the configuration's; survives the daemon */
+
+	uint64_t due_ns; /* next round */
+	bool dataplane; /* ran at the latest round */
+	uint32_t plan; /* number of the latest plan, in the rows it wrote */
+	uint64_t rounds, plans, moves, moves_skipped, round_ns;
+	struct sl_tick_result last; /* of the latest round; `moves` is not valid */
+	bool reported_stuck[SL_MAX_WORKERS];
+	int reported_elephant; /* -1: none */
+};
+
+/* Take over an opened instance (its owner from now on, also on failure). NULL on no memory. */
+struct served *served_new(struct sl_instance *inst, const struct sl_balance_config *balance);
+void served_free(struct served *s);
+/* New settings; what was learnt stays. */
+void served_configure(struct served *s, const struct sl_balance_config *balance);
+
+void served_pause(struct served *s, bool paused);
+/* Buckets first..last. */
+void served_pin(struct served *s, uint32_t first, uint32_t last, bool pinned);
+
+/* The folder of the instance's pins, 0 if it is not there. */
+ino_t served_pin_inode(const char *name);
+
+/* --- sample.c */
+/* Read the counters. Takes no system call. */
+struct sl_sample served_sample(struct served *s, uint64_t now_ns);
+
+/* --- apply.c */
+/* Store the rows of a plan and wake the dataplane. Returns the rows stored. */
+unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsigned n);
+
+/* --- round.c */
+/* One round of the control loop; sets due_ns. */
+void served_round(struct served *s, uint64_t now_ns);
+
+/* --- state.c: what the operator said, in <run>/<instance>.balance.json until the next boot */
+void served_state_load(struct served *s);
+void served_state_save(const struct served *s);
+
+#endif /* SL_DAEMON_SERVED_H */
