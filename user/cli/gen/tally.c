@@ -60,7 +60,8 @@ static bool grow(struct gen_tally_flow *f, uint64_t seq)
 	return true;
 }
 
-/* Forget what the bitmap held for the numbers `next` to `seq`, which come round to the same bits. */
+/* Forget what the bitmap held for the numbers `next` to `seq`, which come round to the same bits.
+ */
 static void advance(struct gen_tally_flow *f, uint64_t seq)
 {
 	uint64_t *map = words(f);

@@ -41,7 +41,7 @@ static void fill(struct sl_alias *table, double *w, uint32_t n, uint32_t *small,
 	uint32_t smalls = 0, larges = 0;
 
 	for (uint32_t i = n; i-- > 0;) {
-		table[i] = (struct sl_alias){ .cut = UINT32_MAX, .alias = i };
+		table[i] = (struct sl_alias){.cut = UINT32_MAX, .alias = i};
 		if (w[i] < 1)
 			small[smalls++] = i;
 		else
@@ -50,7 +50,7 @@ static void fill(struct sl_alias *table, double *w, uint32_t n, uint32_t *small,
 	while (smalls && larges) {
 		uint32_t s = small[--smalls], l = large[larges - 1];
 
-		table[s] = (struct sl_alias){ .cut = cut_of(w[s]), .alias = l };
+		table[s] = (struct sl_alias){.cut = cut_of(w[s]), .alias = l};
 		w[l] -= 1 - w[s];
 		if (w[l] >= 1)
 			continue;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * zipf.h - how often each rank is drawn: Zipf's law, with one elephant if wanted, as an alias table.
+ * zipf.h - how often each rank is drawn: Zipf's law, with one elephant if wanted, as an alias
+ * table.
  */
 #ifndef SL_GEN_ZIPF_H
 #define SL_GEN_ZIPF_H
