@@ -146,3 +146,61 @@ clean:
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# --- the rest of a project's life
+.PHONY: benches check demo bench lint fmt fmt-check asan install help
+
+help:
+	@echo 'all install clean        build, install (DESTDIR, PREFIX), remove build/'
+	@echo 'demo check bench         what scripts/demo, scripts/check and scripts/bench do'
+	@echo 'unit lint fmt asan       unit tests; clang-tidy, cppcheck, shellcheck, man pages; clang-format; sanitizers'
+
+check:
+	./scripts/check
+demo:
+	./scripts/demo
+bench:
+	./scripts/bench all
+
+C_FILES := $(wildcard bpf/*.[ch] include/sluice/*.h user/*/*.[ch] user/cli/*/*.[ch] tests/*/*.[ch] docs/examples/*.c)
+
+fmt:
+	$(Q)clang-format -i $(C_FILES)
+fmt-check:
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+
+LINT_C := $(LIB_SRC) $(CLI_SRC) $(DAEMON_SRC)
+lint: $(SKEL) fmt-check
+	$(call msg,TIDY,$(words $(LINT_C)) files)
+	$(Q)printf '%s\n' $(LINT_C) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet --warnings-as-errors='*' \
+		-- -std=gnu17 $(DEFS) $(INC) $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null) 2>/dev/null
+	$(call msg,CPPCHECK,user)
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=missingIncludeSystem --error-exitcode=1 -j "$$(nproc)" $(INC) $(DEFS) user
+	$(call msg,SHELL,scripts)
+	$(Q)shellcheck -x $(filter-out scripts/packages,$(wildcard scripts/*)) $(wildcard tests/bench/*.sh) docs/sluice.bash
+	$(call msg,MANDOC,docs)
+	$(Q)mandoc -Tlint -Wwarning docs/*.[58]
+
+asan:
+	$(Q)./scripts/check --sanitize
+
+MAN8 := $(wildcard docs/*.8)
+MAN5 := $(wildcard docs/*.5)
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/lib/sluice $(DESTDIR)$(PREFIX)/lib/systemd/system \
+		$(DESTDIR)$(PREFIX)/include/sluice $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/doc/sluice
+	install $(B)/sluice $(B)/sluiced $(DESTDIR)$(PREFIX)/sbin/
+	install -m 644 $(LIBSO) $(LIBA) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libsluice.so.0 $(DESTDIR)$(PREFIX)/lib/libsluice.so
+	install -m 644 $(B)/bpf/steer.bpf.o $(DESTDIR)$(PREFIX)/lib/sluice/
+	install -m 644 $(B)/libsluice.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m 644 include/sluice/*.h $(DESTDIR)$(PREFIX)/include/sluice/
+	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 docs/sluice.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluice
+	install -m 644 docs/systemd/*.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	install -m 644 README.md CHANGELOG.md docs/sluice.yaml $(DESTDIR)$(PREFIX)/share/doc/sluice/
