@@ -391,6 +391,33 @@ Test(attach, generic_where_native_is_refused)
 	DETACH("slpk0", 0);
 }
 
+Test(attach, all_or_nothing)
+{
+	const char *ifaces[] = {"slpp0", "slpp1"};
+	struct sl_attach_opts opts = options(ifaces, 2), one = options(ifaces, 1);
+	struct sl_instance *inst;
+	uint32_t prog;
+
+	testnet_veth("slpp0", 1);
+	testnet_veth("slpp1", 1);
+	cr_assert_eq(run("ip link set slpp1 mtu 9000 && ip link set slpp1p mtu 9000"), 0);
+	opts.mode = SL_XDP_NATIVE;
+	ATTACH(&opts, -ERANGE);
+	cr_assert_eq(prog_on("slpp0"), 0, "the first one is taken back");
+	cr_assert_not(is_pinned("slpp0"));
+	/* The first one is swapped before the second one fails. */
+	ATTACH(&one, 0);
+	prog = prog_on("slpp0");
+	opts.replace = true;
+	ATTACH(&opts, -ERANGE);
+	cr_assert_eq(prog_on("slpp0"), prog);
+	inst = open_instance("slpp0");
+	cr_assert_eq(inst->ifaces, 1);
+	cr_assert(inst->control->flags & SL_CTL_READY);
+	sl_instance_close(inst);
+	DETACH("slpp0", 0);
+}
+
 Test(attach, pins_of_a_gone_interface_are_cleaned)
 {
 	const char *ifaces[] = {"slpl0"};
