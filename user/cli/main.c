@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "platform/bpf_log.h"
 
 struct command {
 	const char *name;
@@ -94,5 +95,6 @@ int main(int argc, char **argv)
 			argv[i]);
 		return EXIT_USAGE;
 	}
+	sl_bpf_log_setup(false);
 	return output_close(command->run(argc - i, argv + i));
 }
