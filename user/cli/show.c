@@ -146,10 +146,8 @@ static bool *pinned_buckets(const struct sl_instance *inst)
 
 	if (!pinned || target_daemon("status", inst->name, json_object(), &status, &err))
 		return pinned;
-	json_array_foreach (json_object_get(status, "pinned"), i, entry) {
-		json_int_t b = json_is_object(entry)
-				       ? json_integer_value(json_object_get(entry, "bucket"))
-				       : json_integer_value(entry);
+	json_array_foreach (json_object_get(status, "pinned_buckets"), i, entry) {
+		json_int_t b = json_integer_value(entry);
 
 		if (b >= 0 && b < (json_int_t)inst->buckets)
 			pinned[b] = true;

@@ -100,6 +100,10 @@ static json_t *daemon_json(const struct sl_instance *inst, json_t *warnings)
 
 	daemon = json_is_object(answer) ? json_copy(answer) : json_object();
 	json_decref(answer);
+	if (json_is_integer(json_object_get(daemon, "elephant")) &&
+	    json_integer_value(json_object_get(daemon, "elephant")) >= 0)
+		warn(warnings, "bucket %lld alone needs more than a core",
+		     json_integer_value(json_object_get(daemon, "elephant")));
 	json_object_set_new(daemon, "running", json_boolean(!ret || ret == -EREMOTEIO));
 	if (ret == -EREMOTEIO)
 		warn(warnings, "the daemon does not serve this instance: %s", err.text);

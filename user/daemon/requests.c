@@ -73,6 +73,16 @@ static unsigned pinned_count(const struct served *s)
 	return n;
 }
 
+static json_t *pinned_json(const struct served *s)
+{
+	json_t *all = json_array();
+
+	for (unsigned b = 0; b < s->inst->buckets; b++)
+		if (sl_tick_pinned(s->tick, b))
+			json_array_append_new(all, json_integer(b));
+	return all;
+}
+
 static json_t *served_json(const struct served *s)
 {
 	const struct sl_tick_result *r = &s->last;
@@ -100,6 +110,7 @@ static int on_status(void *ctx, json_t *request, int passed_fd, json_t **result,
 		if (!s)
 			return -ENOENT;
 		*result = served_json(s);
+		json_object_set_new(*result, "pinned_buckets", pinned_json(s));
 		return *result ? 0 : sl_error_set(err, -ENOMEM, "no memory");
 	}
 	all = json_array();

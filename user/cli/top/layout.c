@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/top/layout.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,8 @@ unsigned top_level(float load, float heaviest)
 
 	if (load <= 0 || heaviest <= 0)
 		return 0;
-	level = 1 + (unsigned)(load / heaviest * (TOP_LEVELS - 1));
+	/* The root spreads the many light cells over the shades; one elephant would blank them. */
+	level = 1 + (unsigned)(sqrtf(load / heaviest) * (TOP_LEVELS - 1));
 	return min(level, TOP_LEVELS - 1);
 }
 
