@@ -17,6 +17,7 @@
 
 #include <sluice/packet.h>
 
+#include "platform/netlink.h"
 #include "platform/xsk.h"
 #include "testnet.h"
 
@@ -294,6 +295,18 @@ Test(xsk, busy_queue_is_named)
 	sl_detach("slpx3", false, &err);
 }
 
+/* The kernel starts the queues of a link that came up by and by. */
+static void wait_running(const char *ifname)
+{
+	struct sl_link link = {0};
+
+	for (unsigned i = 0; i < 300 && !link.running; i++) {
+		cr_assert_eq(sl_link_get(ifname, &link), 0);
+		usleep(10000);
+	}
+	cr_assert(link.up && link.running, "%s", ifname);
+}
+
 /* A frame in the TX ring leaves; the link may go down and up, and away at last. */
 Test(xsk, transmit_and_link_changes)
 {
@@ -318,6 +331,8 @@ Test(xsk, transmit_and_link_changes)
 			rc = sl_xsk_kick(x);
 			cr_assert_eq(rc, -ENETDOWN, "%d", rc);
 			cr_assert_eq(run("ip link set slpx4 up"), 0);
+			wait_running("slpx4");
+			wait_running("slpx4p");
 		}
 		do
 			rc = sl_xsk_kick(x);
