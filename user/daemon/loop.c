@@ -10,6 +10,7 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "platform/notify.h"
 #include "platform/clock.h"
 #include "platform/netlink.h"
 
@@ -129,7 +130,7 @@ static int run_due(struct daemon *d, uint64_t *watchdog_ns, uint64_t *refresh_ns
 	}
 	if (watchdog && now >= *watchdog_ns) {
 		*watchdog_ns = now + watchdog;
-		notify("WATCHDOG=1");
+		sl_notify("WATCHDOG=1");
 	}
 	for (unsigned i = 0; i < d->served_n; i++)
 		if (sl_clock_ns() >= d->served[i]->due_ns)

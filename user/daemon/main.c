@@ -8,7 +8,8 @@
 
 #include "daemon/daemon.h"
 #include "daemon/log.h"
-#include "daemon/notify.h"
+#include "platform/notify.h"
+#include "platform/bpf_log.h"
 #include "platform/clock.h"
 #include "platform/lock.h"
 
@@ -138,15 +139,16 @@ int main(int argc, char **argv)
 	if (o.status >= 0)
 		return o.status;
 	log_open();
+	sl_bpf_log_setup(false);
 	d.started_ns = sl_clock_ns();
 	rc = start(&d, &o, &err);
 	if (rc) {
 		log_line(LOG_ERR, "%s", err.text);
 	} else {
 		log_line(LOG_INFO, "sluiced " SL_VERSION " serves %u instances", d.served_n);
-		notify("READY=1");
+		sl_notify("READY=1");
 		loop_run(&d);
-		notify("STOPPING=1");
+		sl_notify("STOPPING=1");
 	}
 	stop(&d);
 	return rc != 0;

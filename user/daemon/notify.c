@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The readiness protocol of sd_notify(3), without its library: a datagram is all there is to it. */
-#include <stddef.h>
+/* What sluiced tells systemd, see sd_notify(3) and sd_watchdog_enabled(3). */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/notify.h"
-
-void notify(const char *state)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	const char *path = getenv("NOTIFY_SOCKET");
-	size_t len;
-	int fd;
-
-	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(addr.sun_path))
-		return;
-	len = strlen(path);
-	memcpy(addr.sun_path, path, len);
-	if (*path == '@')
-		addr.sun_path[0] = 0; /* the abstract name space */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	/* Nobody can be told that this failed: it is the channel for telling. */
-	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-	close(fd);
-}
+#include "platform/notify.h"
 
 void notify_reloading(uint64_t now_ns)
 {
@@ -38,7 +13,7 @@ void notify_reloading(uint64_t now_ns)
 
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)(now_ns / 1000));
-	notify(text);
+	sl_notify(text);
 }
 
 uint64_t notify_watchdog_ns(void)

@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "platform/notify.h"
 #include "platform/clock.h"
 
 static int load(const struct daemon *d, struct sl_config **out, struct sl_error *err)
@@ -78,6 +79,6 @@ int daemon_reload(struct daemon *d, struct sl_error *err)
 			 err->text);
 	else
 		log_line(LOG_NOTICE, "configuration reloaded from %s", path);
-	notify("READY=1");
+	sl_notify("READY=1");
 	return rc;
 }
