@@ -46,19 +46,21 @@ _sluice_numbers()
 		sed -n "s/^\"$3\":\([0-9]*\)\$/\1/p"
 }
 
-# The value of an option.
+# The value of an option: _sluice_value SLUICE COMMAND OPTION WORD
 _sluice_value()
 {
-	case $3 in
-	--mode | -M) printf '%s\n' auto native generic ;;
-	--hash | -H) printf '%s\n' symmetric toeplitz ;;
-	--direction | -d) printf '%s\n' both rx tx ;;
-	--match | -m) printf '%s\n' all proto= src= dst= port= sport= dport= ;;
-	--nf) printf '%s\n' reflect forward sink flowcount work: ;;
-	--interface | -i) [ "$2" = run ] && _sluice_interfaces ;;
-	--worker) _sluice_numbers "$1" workers worker ;;
-	--write | -w) [ "$2" = capture ] && compgen -f -- "$4" ;;
-	--pcap) compgen -f -- "$4" ;;
+	case "$2 $3" in
+	'attach --mode' | 'attach -M') printf '%s\n' auto native generic ;;
+	'attach --hash' | 'attach -H') printf '%s\n' symmetric toeplitz ;;
+	'attach --match' | 'attach -m') printf '%s\n' all proto= src= dst= port= sport= dport= ;;
+	'run --nf' | 'run -f') printf '%s\n' reflect forward sink flowcount work: ;;
+	'run --flow-policy') printf '%s\n' refuse evict ;;
+	'run --bind') printf '%s\n' auto copy zerocopy ;;
+	'run --interface' | 'run -i' | 'gen --expect-on' | 'gen -X') _sluice_interfaces ;;
+	'gen --mode' | 'gen -m') printf '%s\n' auto live xdp ;;
+	'capture --direction' | 'capture -d') printf '%s\n' both rx tx ;;
+	'buckets --worker' | 'buckets -w') _sluice_numbers "$1" workers worker ;;
+	'capture --write' | 'capture -w' | 'gen --pcap') compgen -f -- "$4" ;;
 	esac
 }
 

@@ -12,6 +12,7 @@ setup_file() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	export ROOT="$BATS_TEST_DIRNAME/../.."
 	export SLUICE="${SLUICE:-$ROOT/build/sluice}"
+	export SLUICED="${SLUICED:-$(dirname "$SLUICE")/sluiced}"
 	export NS="slc$$" PEER="slcp$$"
 	export SLUICE_RUN_DIR="$BATS_FILE_TMPDIR/run"
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
@@ -29,6 +30,7 @@ setup_file() {
 teardown_file() {
 	[ -e "/run/netns/$NS" ] || return 0
 	stop_dataplane
+	stop_daemon
 	in_ns "$SLUICE" detach slc0 --force >/dev/null 2>&1 || true
 	ip netns del "$NS"
 	ip netns del "$PEER"
@@ -66,6 +68,25 @@ stop_dataplane() {
 		sleep 0.1
 	done
 	rm -f "$BATS_FILE_TMPDIR/run.pid"
+}
+
+start_daemon() {
+	printf 'version: 1\n' >"$BATS_FILE_TMPDIR/sluice.yaml"
+	nsenter --net="/run/netns/$NS" -- "$SLUICED" -c "$BATS_FILE_TMPDIR/sluice.yaml" \
+		>"$BATS_FILE_TMPDIR/daemon.log" 2>&1 3>&- &
+	echo $! >"$BATS_FILE_TMPDIR/daemon.pid"
+	for _ in $(seq 100); do
+		[ "$(sluice status slc0 -j | jq .daemon.running)" = true ] && return 0
+		sleep 0.1
+	done
+	cat "$BATS_FILE_TMPDIR/daemon.log"
+	return 1
+}
+
+stop_daemon() {
+	[ -s "$BATS_FILE_TMPDIR/daemon.pid" ] || return 0
+	kill "$(cat "$BATS_FILE_TMPDIR/daemon.pid")" 2>/dev/null || true
+	rm -f "$BATS_FILE_TMPDIR/daemon.pid"
 }
 
 # N packets from the peer, in four flows, to port $2.
@@ -320,6 +341,29 @@ restored() {
 	kill -TERM "$pid"
 	wait $job
 	restored
+}
+
+@test "pause, resume, balance and pins go through the daemon" {
+	start_daemon
+	run -0 sluice pause slc0
+	run -0 sluice status slc0 -j
+	jq -e '.daemon.running and .daemon.paused' <<<"$output"
+	run -0 sluice resume slc0 -j
+	jq -e '.paused == false' <<<"$output"
+	run -0 sluice move slc0 --pin 40-41:1 -j
+	jq -e 'length == 2 and all(.[]; .state == "done")' <<<"$output"
+	run -0 sluice buckets slc0 -j
+	jq -e '[.[] | select(.pinned) | .bucket] == [40, 41]' <<<"$output"
+	run -0 sluice move slc0 --unpin 40
+	run -0 sluice buckets slc0 -j
+	jq -e '[.[] | select(.pinned) | .bucket] == [41]' <<<"$output"
+	send 200
+	sleep 1
+	run -0 sluice balance slc0 --dry-run -j
+	jq -e '.dry_run and (.moves | type) == "array"' <<<"$output"
+	run -0 sluice balance slc0 --dry-run
+	[[ $output == "slc0: "* ]]
+	stop_daemon
 }
 
 @test "detach is refused while a dataplane runs, --force does it" {
