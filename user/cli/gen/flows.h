@@ -54,7 +54,10 @@ bool gen_share_takes(double share, uint64_t i);
  */
 int gen_flows_build(struct sl_gen_flow *flow, const struct gen_traffic *t, struct sl_error *err);
 
-/* Write the next packet of flow `id` to `frame` (size bytes) and count it in f->seq. */
+/*
+ * Write the next packet of flow `id` to `frame` and count it in f->seq. What lies between headers
+ * and stamp is not written: it must be zero, as the checksum takes it to be.
+ */
 void gen_frame_write(uint8_t *frame, uint32_t size, struct sl_gen_flow *f, uint32_t id,
 		     uint16_t run, uint64_t now_ns);
 
