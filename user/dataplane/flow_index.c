@@ -3,13 +3,11 @@
  * flow_index.c - the index of a flow table: linear hashing over 64-byte buckets.
  *
  * Bucket i splits into i and i + 2^k; the last bucket merges into the one it was split from. A
- * bucket that overflows continues in a chained one.
+ * bucket that overflows continues in one of flow_overflow.c.
  */
 #include <errno.h>
 
 #include "flow_table_impl.h"
-
-#define CHAIN_ENTRIES (FLOW_CHAIN_MAX * FLOW_BUCKET_SLOTS)
 
 static struct flow_bucket *bucket_of_hash(struct sl_flow_table *t, uint32_t hash)
 {
@@ -21,7 +19,7 @@ struct flow_entry *flow_index_find(struct sl_flow_table *t, const void *key, uin
 	uint64_t mixed = flow_mix(hash);
 	struct flow_bucket *b = flow_bucket(t, flow_bucket_of(t, mixed));
 
-	for (; b; b = b->next) {
+	for (; b; b = flow_next(t, b)) {
 		unsigned match = flow_bucket_match(b, flow_tag(mixed));
 
 		for (; match; match &= match - 1) {
@@ -34,29 +32,28 @@ struct flow_entry *flow_index_find(struct sl_flow_table *t, const void *key, uin
 	return NULL;
 }
 
-static struct flow_bucket *bucket_new(struct sl_flow_table *t)
-{
-	struct flow_bucket *b = flow_alloc(t, sizeof(*b));
-
-	if (b)
-		memset(b, 0, sizeof(*b));
-	return b;
-}
-
 /* -ENOMEM: no memory for an overflow; -ENOSPC: the chain is as long as it may get. */
 int flow_index_insert(struct sl_flow_table *t, struct flow_entry *e)
 {
 	struct flow_bucket *b = bucket_of_hash(t, e->hash);
 	unsigned chain = 1, i = 0;
 
-	for (; b->slot[FLOW_BUCKET_SLOTS - 1]; b = b->next, chain++) {
-		if (b->next)
-			continue;
+	for (; b->next; b = flow_next(t, b))
+		chain++;
+	if (b->slot[FLOW_BUCKET_SLOTS - 1]) {
+		uint32_t next;
+
 		if (chain == FLOW_CHAIN_MAX)
 			return -ENOSPC;
-		b->next = bucket_new(t);
-		if (!b->next)
+		next = flow_overflow_new(t);
+		if (!next)
 			return -ENOMEM;
+		/* Making it may have moved the chain's end. */
+		b = bucket_of_hash(t, e->hash);
+		while (b->next)
+			b = flow_next(t, b);
+		b->next = next;
+		b = flow_next(t, b);
 	}
 	while (b->slot[i])
 		i++;
@@ -68,7 +65,7 @@ static uint64_t *find_slot(struct sl_flow_table *t, struct flow_entry *e)
 {
 	uint64_t slot = flow_slot(e);
 
-	for (struct flow_bucket *b = bucket_of_hash(t, e->hash); b; b = b->next) {
+	for (struct flow_bucket *b = bucket_of_hash(t, e->hash); b; b = flow_next(t, b)) {
 		for (unsigned i = 0; i < FLOW_BUCKET_SLOTS; i++) {
 			if (b->slot[i] == slot)
 				return &b->slot[i];
@@ -81,20 +78,22 @@ static uint64_t *find_slot(struct sl_flow_table *t, struct flow_entry *e)
 void flow_index_remove(struct sl_flow_table *t, struct flow_entry *e)
 {
 	uint64_t *gap = find_slot(t, e);
-	struct flow_bucket *b = bucket_of_hash(t, e->hash), **link = NULL;
+	struct flow_bucket *b = bucket_of_hash(t, e->hash), *before = NULL;
 	unsigned last = FLOW_BUCKET_SLOTS - 1;
 
 	while (b->next) {
-		link = &b->next;
-		b = b->next;
+		before = b;
+		b = flow_next(t, b);
 	}
 	while (!b->slot[last])
 		last--;
 	*gap = b->slot[last];
 	b->slot[last] = 0;
-	if (last == 0 && link) {
-		*link = NULL;
-		flow_release(t, b, sizeof(*b));
+	if (last == 0 && before) {
+		uint32_t empty = before->next;
+
+		before->next = 0;
+		flow_overflow_free(t, empty);
 	}
 }
 
@@ -104,23 +103,37 @@ void flow_index_replace(struct sl_flow_table *t, struct flow_entry *old, struct 
 	*find_slot(t, old) = flow_slot(e);
 }
 
-/* Empty a chain: its slots to `slots`, its overflow buckets to `spare`. Returns how many slots. */
-static unsigned chain_take(struct flow_bucket *b, uint64_t *slots, struct flow_bucket **spare)
-{
-	unsigned n = 0;
-	struct flow_bucket *next;
+/* A chain taken apart: its slots, and its overflow buckets for use anew. */
+struct chain {
+	uint64_t slots[FLOW_CHAIN_MAX * FLOW_BUCKET_SLOTS];
+	uint32_t spare[FLOW_CHAIN_MAX + 1]; /* of two chains, and one new */
+	unsigned n, spares;
+};
 
-	for (struct flow_bucket *c = b; c; c = next) {
-		next = c->next;
-		for (unsigned i = 0; i < FLOW_BUCKET_SLOTS && c->slot[i]; i++)
-			slots[n++] = c->slot[i];
-		memset(c, 0, sizeof(*c));
-		if (c != b) {
-			c->next = *spare;
-			*spare = c;
+static void spare_add(struct chain *c, uint32_t spare)
+{
+	unsigned i = c->spares++;
+
+	/* Ascending, so that the highest goes first: see flow_overflow_free(). */
+	for (; i && c->spare[i - 1] > spare; i--)
+		c->spare[i] = c->spare[i - 1];
+	c->spare[i] = spare;
+}
+
+static void chain_take(struct sl_flow_table *t, struct chain *c, struct flow_bucket *b)
+{
+	uint32_t next;
+
+	do {
+		for (unsigned i = 0; i < FLOW_BUCKET_SLOTS && b->slot[i]; i++)
+			c->slots[c->n++] = b->slot[i];
+		next = b->next;
+		memset(b, 0, sizeof(*b));
+		if (next) {
+			spare_add(c, next);
+			b = flow_overflow(t, next);
 		}
-	}
-	return n;
+	} while (next);
 }
 
 /* Where the next slot of a chain under construction goes. */
@@ -129,50 +142,44 @@ struct chain_end {
 	unsigned slot;
 };
 
-static void chain_put(struct chain_end *end, uint64_t slot, struct flow_bucket **spare)
+static void chain_put(struct sl_flow_table *t, struct chain_end *end, uint64_t slot,
+		      struct chain *from)
 {
 	if (end->slot == FLOW_BUCKET_SLOTS) {
-		struct flow_bucket *b = *spare;
+		uint32_t next = from->spare[0];
 
-		*spare = b->next;
-		b->next = NULL;
-		end->b->next = b;
-		*end = (struct chain_end){b, 0};
+		from->spares--;
+		memmove(from->spare, from->spare + 1, from->spares * sizeof(*from->spare));
+		end->b->next = next;
+		*end = (struct chain_end){flow_overflow(t, next), 0};
 	}
 	end->b->slot[end->slot++] = slot;
 }
 
-static void spare_release(struct sl_flow_table *t, struct flow_bucket *spare)
+static void spares_free(struct sl_flow_table *t, struct chain *c)
 {
-	while (spare) {
-		struct flow_bucket *next = spare->next;
-
-		flow_release(t, spare, sizeof(*spare));
-		spare = next;
-	}
+	while (c->spares)
+		flow_overflow_free(t, c->spare[--c->spares]);
 }
 
 /*
  * Distribute a chain over its bucket and a new one. Needs no memory: k and m slots take at most one
  * bucket more than k + m do, and that one is the new bucket.
  */
-static void split(struct sl_flow_table *t, struct flow_bucket *b, struct flow_bucket *upper,
-		  uint32_t bit)
+static void split(struct sl_flow_table *t, struct chain *c, struct flow_bucket *b,
+		  struct flow_bucket *upper, uint32_t bit)
 {
-	uint64_t slots[CHAIN_ENTRIES];
-	struct flow_bucket *spare = NULL;
 	struct chain_end end[2] = {{b, 0}, {upper, 0}};
-	unsigned n;
 
 	for (unsigned i = 0; i < FLOW_BUCKET_SLOTS && b->slot[i]; i++)
 		__builtin_prefetch(flow_slot_entry(b->slot[i]));
-	n = chain_take(b, slots, &spare);
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t mixed = flow_mix(flow_slot_entry(slots[i])->hash);
+	c->n = c->spares = 0;
+	chain_take(t, c, b);
+	for (unsigned i = 0; i < c->n; i++) {
+		uint64_t mixed = flow_mix(flow_slot_entry(c->slots[i])->hash);
 
-		chain_put(&end[(mixed >> 32 & bit) != 0], slots[i], &spare);
+		chain_put(t, &end[(mixed >> 32 & bit) != 0], c->slots[i], c);
 	}
-	spare_release(t, spare);
 }
 
 /* After an insertion: one split if the load asks for it. Without memory the chains get longer. */
@@ -180,6 +187,7 @@ void flow_index_grow(struct sl_flow_table *t)
 {
 	uint32_t n = t->nbuckets;
 	struct flow_bucket *upper;
+	struct chain c;
 
 	if (t->count <= (uint64_t)n * FLOW_SPLIT_LOAD || n >> 31)
 		return;
@@ -190,46 +198,46 @@ void flow_index_grow(struct sl_flow_table *t)
 		t->mask = 2 * t->mask + 1;
 	upper = flow_bucket(t, n);
 	memset(upper, 0, sizeof(*upper));
-	split(t, flow_bucket(t, n & (t->mask >> 1)), upper, t->mask - (t->mask >> 1));
+	split(t, &c, flow_bucket(t, n & (t->mask >> 1)), upper, t->mask - (t->mask >> 1));
 	t->nbuckets = n + 1;
+	spares_free(t, &c);
 }
 
-static unsigned chain_slots(const struct flow_bucket *b, unsigned *buckets)
+static unsigned chain_slots(const struct sl_flow_table *t, const struct flow_bucket *b,
+			    unsigned *buckets)
 {
-	unsigned n = 0, i = 0;
+	unsigned i = 0;
 
-	for (; b; b = b->next, n++) {
-		if (b->next)
-			continue;
-		while (i < FLOW_BUCKET_SLOTS && b->slot[i])
-			i++;
-	}
-	*buckets = n;
-	return (n - 1) * FLOW_BUCKET_SLOTS + i;
+	for (*buckets = 1; b->next; b = flow_next(t, b))
+		++*buckets;
+	while (i < FLOW_BUCKET_SLOTS && b->slot[i])
+		i++;
+	return (*buckets - 1) * FLOW_BUCKET_SLOTS + i;
 }
 
-static int merge(struct sl_flow_table *t, struct flow_bucket *b, struct flow_bucket *upper)
+static int merge(struct sl_flow_table *t, struct chain *c, struct flow_bucket *b,
+		 struct flow_bucket *upper)
 {
-	unsigned b_len, upper_len, need;
-	unsigned n = chain_slots(b, &b_len) + chain_slots(upper, &upper_len);
-	struct flow_bucket *spare = NULL;
+	unsigned b_len, upper_len;
+	unsigned n = chain_slots(t, b, &b_len) + chain_slots(t, upper, &upper_len);
+	unsigned need = (n + FLOW_BUCKET_SLOTS - 1) / FLOW_BUCKET_SLOTS;
 	struct chain_end end = {b, 0};
-	uint64_t slots[CHAIN_ENTRIES];
 
-	if (n > CHAIN_ENTRIES)
+	if (need > FLOW_CHAIN_MAX)
 		return -ENOSPC;
-	need = (n + FLOW_BUCKET_SLOTS - 1) / FLOW_BUCKET_SLOTS;
+	c->n = c->spares = 0;
 	if (need > b_len + upper_len - 1) {
-		spare = bucket_new(t);
+		uint32_t spare = flow_overflow_new(t);
+
 		if (!spare)
 			return -ENOMEM;
+		spare_add(c, spare);
 	}
 
-	n = chain_take(b, slots, &spare);
-	n += chain_take(upper, slots + n, &spare);
-	for (unsigned i = 0; i < n; i++)
-		chain_put(&end, slots[i], &spare);
-	spare_release(t, spare);
+	chain_take(t, c, b);
+	chain_take(t, c, upper);
+	for (unsigned i = 0; i < c->n; i++)
+		chain_put(t, &end, c->slots[i], c);
 	return 0;
 }
 
@@ -237,14 +245,16 @@ static int merge(struct sl_flow_table *t, struct flow_bucket *b, struct flow_buc
 void flow_index_shrink(struct sl_flow_table *t)
 {
 	uint32_t n = t->nbuckets - 1;
+	struct chain c;
 
 	if (!n || 2 * t->count >= (uint64_t)t->nbuckets * FLOW_MERGE_LOAD_X2)
 		return;
-	if (merge(t, flow_bucket(t, n & (t->mask >> 1)), flow_bucket(t, n)))
+	if (merge(t, &c, flow_bucket(t, n & (t->mask >> 1)), flow_bucket(t, n)))
 		return;
 
 	t->nbuckets = n;
 	if (n == (t->mask >> 1) + 1)
 		t->mask >>= 1;
+	spares_free(t, &c);
 	flow_segments_shrink(t, &t->index, n);
 }

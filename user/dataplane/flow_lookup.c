@@ -23,10 +23,10 @@ static bool batch_holds(const struct flow_batch *batch, const void *value)
 }
 
 /* Adds the chain's entries to `sample`, up to `max`; returns how many it now has. */
-static unsigned chain_sample(const struct flow_bucket *b, struct flow_entry **sample, unsigned n,
-			     unsigned max)
+static unsigned chain_sample(const struct sl_flow_table *t, const struct flow_bucket *b,
+			     struct flow_entry **sample, unsigned n, unsigned max)
 {
-	for (; b; b = b->next) {
+	for (; b; b = flow_next(t, b)) {
 		for (unsigned i = 0; i < FLOW_BUCKET_SLOTS && b->slot[i] && n < max; i++) {
 			sample[n] = flow_slot_entry(b->slot[i]);
 			__builtin_prefetch(sample[n++]);
@@ -49,7 +49,7 @@ static bool evict(struct sl_flow_table *t, uint32_t hash, unsigned buckets,
 	if (t->config->budget->policy != SL_FLOW_EVICT)
 		return false;
 	for (unsigned i = 0; i < buckets && i < t->nbuckets && n < EVICT_SAMPLE; i++) {
-		n = chain_sample(flow_bucket(t, at), sample, n, max);
+		n = chain_sample(t, flow_bucket(t, at), sample, n, max);
 		at = at + 1 < t->nbuckets ? at + 1 : 0;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -166,7 +166,7 @@ static void find_candidates(struct sl_flow_table *const *tables, const uint32_t 
 			found[i] = flow_slot_entry(bucket[i]->slot[__builtin_ctz(match)]);
 			prefetch_entry(tables[i], found[i]);
 		} else if (bucket[i]->next) {
-			__builtin_prefetch(bucket[i]->next);
+			__builtin_prefetch(flow_next(tables[i], bucket[i]));
 		}
 	}
 }

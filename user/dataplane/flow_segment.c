@@ -24,12 +24,13 @@ static int first_resize(struct sl_flow_table *t, struct flow_segments *s, uint32
 {
 	uint8_t *first = s->embedded;
 
-	if (cap > s->embedded_cap)
+	if (cap > s->embedded_cap) {
 		first = flow_alloc(t, (size_t)cap * s->elem);
-	if (!first)
-		return -ENOMEM;
-
-	memcpy(first, s->first, (size_t)used * s->elem);
+		if (!first)
+			return -ENOMEM;
+	}
+	if (used)
+		memcpy(first, s->first, (size_t)used * s->elem);
 	if (s->first != s->embedded)
 		flow_release(t, s->first, (size_t)s->first_cap * s->elem);
 	s->first = first;
@@ -39,7 +40,7 @@ static int first_resize(struct sl_flow_table *t, struct flow_segments *s, uint32
 
 static int directory_grow(struct sl_flow_table *t, struct flow_segments *s)
 {
-	uint32_t cap = s->more_cap ? 2 * s->more_cap : 8;
+	uint32_t cap = s->more_cap ? 2 * s->more_cap : FLOW_DIRECTORY;
 	uint8_t **more = flow_alloc(t, cap * sizeof(*more));
 
 	if (!more)
@@ -61,7 +62,7 @@ int flow_segments_grow(struct sl_flow_table *t, struct flow_segments *s, uint32_
 	if (n <= s->first_cap)
 		return 0;
 	if (s->first_cap < FLOW_SEGMENT)
-		return first_resize(t, s, 2 * s->first_cap, s->first_cap);
+		return first_resize(t, s, s->first_cap ? 2 * s->first_cap : 2, s->first_cap);
 	if (n <= s->segments << FLOW_SEGMENT_SHIFT)
 		return 0;
 	if (s->segments >= s->more_cap && directory_grow(t, s))

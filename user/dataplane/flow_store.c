@@ -1,97 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow_store.c - memory of a flow table: the byte account, and entries in slabs.
+ * flow_store.c - the entries of a flow table, in slabs.
  *
  * Free entries are on a doubly linked list, so that a slab's can be taken off it when the slab
  * goes. Slabs go from the last one down; what still lives there moves to free entries below.
  */
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 
 #include "flow_table_impl.h"
-
-/*
- * Relaxed: the account orders nothing, memory itself is handed on by the allocator's own locks.
- * A compare-and-swap instead of an addition taken back: others must not be refused by a charge that
- * never came about.
- */
-static bool budget_take(struct sl_flow_budget *b, size_t bytes)
-{
-	uint64_t used = atomic_load_explicit(&b->used, memory_order_relaxed);
-
-	do {
-		if (bytes > b->limit || used > b->limit - bytes)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&b->used, &used, used + bytes, memory_order_relaxed, memory_order_relaxed));
-	return true;
-}
-
-static void budget_give(struct sl_flow_table *t, size_t bytes)
-{
-	atomic_fetch_sub_explicit(&t->config->budget->used, bytes, memory_order_relaxed);
-	t->bytes -= bytes;
-	t->credit -= bytes;
-}
-
-/* A small table takes what it needs, so that thousands of them do not hoard; a large one more. */
-static size_t credit_goal(const struct sl_flow_table *t)
-{
-	return t->bytes >= 8 * FLOW_CREDIT ? FLOW_CREDIT : 0;
-}
-
-static bool charge(struct sl_flow_table *t, size_t bytes)
-{
-	size_t need, extra = credit_goal(t);
-
-	if (t->credit >= bytes) {
-		t->credit -= bytes;
-		return true;
-	}
-	need = bytes - t->credit;
-	if (!extra || !budget_take(t->config->budget, need + extra)) {
-		extra = 0;
-		if (!budget_take(t->config->budget, need))
-			return false;
-	}
-	t->bytes += need + extra;
-	t->credit = extra;
-	return true;
-}
-
-static void uncharge(struct sl_flow_table *t, size_t bytes)
-{
-	t->credit += bytes;
-	if (t->credit > 2 * credit_goal(t))
-		budget_give(t, t->credit - credit_goal(t));
-}
-
-/* Give back the credit of a table without flows. */
-void flow_settle(struct sl_flow_table *t)
-{
-	if (t->credit)
-		budget_give(t, t->credit);
-}
-
-/* Aligned to a cache line where that matters, charged to the budget, not cleared. NULL: no room. */
-void *flow_alloc(struct sl_flow_table *t, size_t bytes)
-{
-	void *p;
-
-	if (!charge(t, bytes))
-		return NULL;
-	p = bytes % SL_CACHE_LINE ? malloc(bytes) : aligned_alloc(SL_CACHE_LINE, bytes);
-	if (!p)
-		uncharge(t, bytes);
-	return p;
-}
-
-void flow_release(struct sl_flow_table *t, void *p, size_t bytes)
-{
-	free(p);
-	uncharge(t, bytes);
-}
 
 /* 4, 4, 8, 16, ... entries: a table doubles while it is small. */
 unsigned flow_slab_entries(const struct sl_flow_table *t, uint32_t slab)
@@ -99,7 +15,7 @@ unsigned flow_slab_entries(const struct sl_flow_table *t, uint32_t slab)
 	unsigned n = FLOW_SLAB_MIN;
 
 	if (slab > 1)
-		n = slab < 8 ? FLOW_SLAB_MIN << (slab - 1) : FLOW_SLAB_MAX;
+		n = slab < FLOW_BLOCK_FROM ? FLOW_SLAB_MIN << (slab - 1) : FLOW_SLAB_MAX;
 	return n < t->slab_max ? n : t->slab_max;
 }
 
@@ -134,6 +50,42 @@ static void list_del(struct sl_flow_table *t, struct flow_entry *e)
 		t->free_list = l->next;
 }
 
+static struct flow_entry **slab_at(const struct sl_flow_table *t, uint32_t slab)
+{
+	return flow_at(&t->slabs, slab);
+}
+
+/* Memory for the slab behind the last one. Whole blocks are mapped, but charged slab by slab. */
+static void *slab_alloc(struct sl_flow_table *t, unsigned n)
+{
+	uint32_t slab = t->nslabs;
+	void *p;
+
+	if (slab < FLOW_BLOCK_FROM)
+		return flow_alloc(t, (size_t)n * t->stride);
+	if (!flow_charge(t, FLOW_SLAB_BYTES))
+		return NULL;
+	if ((slab - FLOW_BLOCK_FROM) % FLOW_BLOCK_SLABS)
+		return (uint8_t *)*slab_at(t, slab - 1) + FLOW_SLAB_BYTES;
+	p = flow_map(FLOW_BLOCK_SLABS * FLOW_SLAB_BYTES);
+	if (!p)
+		flow_uncharge(t, FLOW_SLAB_BYTES);
+	return p;
+}
+
+static void slab_release(struct sl_flow_table *t, uint32_t slab, void *p, unsigned n)
+{
+	if (slab < FLOW_BLOCK_FROM) {
+		flow_release(t, p, (size_t)n * t->stride);
+		return;
+	}
+	if ((slab - FLOW_BLOCK_FROM) % FLOW_BLOCK_SLABS)
+		flow_drop_pages(p, FLOW_SLAB_BYTES);
+	else
+		flow_unmap(p, FLOW_BLOCK_SLABS * FLOW_SLAB_BYTES);
+	flow_uncharge(t, FLOW_SLAB_BYTES);
+}
+
 static int slab_add(struct sl_flow_table *t)
 {
 	unsigned n = flow_slab_entries(t, t->nslabs);
@@ -141,7 +93,7 @@ static int slab_add(struct sl_flow_table *t)
 
 	if (flow_segments_grow(t, &t->slabs, t->nslabs + 1))
 		return -ENOMEM;
-	slab = flow_alloc(t, (size_t)n * t->stride);
+	slab = slab_alloc(t, n);
 	if (!slab)
 		return -ENOMEM;
 
@@ -152,7 +104,7 @@ static int slab_add(struct sl_flow_table *t)
 		e->stamp = 0;
 		list_add(t, e);
 	}
-	*(struct flow_entry **)flow_at(&t->slabs, t->nslabs++) = slab;
+	*slab_at(t, t->nslabs++) = slab;
 	t->capacity += n;
 	return 0;
 }
@@ -194,7 +146,7 @@ void flow_store_retire(struct sl_flow_table *t)
 {
 	uint32_t last = t->nslabs - 1;
 	unsigned n = flow_slab_entries(t, last);
-	struct flow_entry *slab = *(struct flow_entry **)flow_at(&t->slabs, last);
+	struct flow_entry *slab = *slab_at(t, last);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct flow_entry *e = slab_entry(t, slab, i);
@@ -216,7 +168,7 @@ void flow_store_retire(struct sl_flow_table *t)
 	}
 	t->nslabs = last;
 	t->capacity -= n;
-	flow_release(t, slab, (size_t)n * t->stride);
+	slab_release(t, last, slab, n);
 	flow_segments_shrink(t, &t->slabs, last);
 	if (!last)
 		flow_settle(t);

@@ -63,6 +63,7 @@ struct sl_flow_table *sl_flow_table_new(const struct sl_flow_config *config)
 		t->slab_max = FLOW_SLAB_MAX;
 	t->nbuckets = 1;
 	flow_segments_init(&t->index, sizeof(struct flow_bucket), &t->bucket0, 1);
+	flow_segments_init(&t->overflow, sizeof(struct flow_bucket), NULL, 0);
 	flow_segments_init(&t->slabs, sizeof(t->slab0[0]), t->slab0, FLOW_SLABS_EMBEDDED);
 	return t;
 }

@@ -9,8 +9,10 @@
  * one insertion or removal; there is never an old and a new table, nor an array to fill at once.
  *
  *   flow_segment.c  arrays that grow a segment at a time
- *   flow_store.c    the byte account, slabs, entries
+ *   flow_memory.c   the byte account, allocation
+ *   flow_store.c    slabs, entries
  *   flow_index.c    buckets: find, insert, remove, split, merge
+ *   flow_overflow.c buckets that continue full ones
  *   flow_lookup.c   the look-ups of nf.h; making and evicting flows
  *   flow_table.c    life of a table, expiry, walking
  */
@@ -44,9 +46,18 @@
  */
 #define FLOW_CHAIN_MAX 32
 
+/*
+ * Small slabs and arrays come from malloc(). From FLOW_MAP_BYTES on arrays are mapped, and slabs
+ * from FLOW_BLOCK_FROM on, where all have the full size, lie in mapped blocks: free() in a heap of
+ * many megabytes may return all of them at once, and was seen to take 1.5 ms.
+ */
+#define FLOW_MAP_BYTES 4096u
+#define FLOW_DIRECTORY 512u /* segments in the first directory: a page */
 #define FLOW_SLAB_BYTES 4096u
 #define FLOW_SLAB_MIN 4u
-#define FLOW_SLAB_MAX 64u
+#define FLOW_SLAB_MAX 128u
+#define FLOW_BLOCK_FROM 6u
+#define FLOW_BLOCK_SLABS 16u
 
 /* The account changes in these chunks once a table is several times larger. */
 #define FLOW_CREDIT 4096u
@@ -71,7 +82,8 @@ struct flow_free {
 /* Slots fill from 0 without gaps, on into the next bucket of the chain. */
 struct flow_bucket {
 	uint64_t slot[FLOW_BUCKET_SLOTS]; /* tag << 48 | address of the entry; 0: empty */
-	struct flow_bucket *next;
+	uint32_t next; /* number of the overflow bucket that continues it; 0: none */
+	uint32_t resv;
 };
 _Static_assert(sizeof(struct flow_bucket) == SL_CACHE_LINE, "a bucket is one cache line");
 
@@ -102,6 +114,8 @@ struct sl_flow_table {
 	uint64_t count SL_LINE;
 	const struct sl_flow_config *config;
 	struct flow_entry *free_list;
+	struct flow_segments overflow; /* of buckets */
+	uint32_t overflows;
 	uint64_t capacity; /* entries in all slabs */
 	struct flow_segments slabs; /* of struct flow_entry *: first entry of each slab */
 	uint32_t nslabs;
@@ -130,10 +144,17 @@ void flow_segments_init(struct flow_segments *s, uint16_t elem, void *embedded, 
 int flow_segments_grow(struct sl_flow_table *t, struct flow_segments *s, uint32_t n);
 void flow_segments_shrink(struct sl_flow_table *t, struct flow_segments *s, uint32_t n);
 
-/* flow_store.c */
+/* flow_memory.c */
+bool flow_charge(struct sl_flow_table *t, size_t bytes);
+void flow_uncharge(struct sl_flow_table *t, size_t bytes);
+void *flow_map(size_t bytes);
+void flow_unmap(void *p, size_t bytes);
+void flow_drop_pages(void *p, size_t bytes);
 void *flow_alloc(struct sl_flow_table *t, size_t bytes);
 void flow_release(struct sl_flow_table *t, void *p, size_t bytes);
 void flow_settle(struct sl_flow_table *t);
+
+/* flow_store.c */
 unsigned flow_slab_entries(const struct sl_flow_table *t, uint32_t slab);
 struct flow_entry *flow_entry_new(struct sl_flow_table *t);
 void flow_entry_free(struct sl_flow_table *t, struct flow_entry *e);
@@ -147,6 +168,10 @@ void flow_index_remove(struct sl_flow_table *t, struct flow_entry *e);
 void flow_index_replace(struct sl_flow_table *t, struct flow_entry *old, struct flow_entry *e);
 void flow_index_grow(struct sl_flow_table *t);
 void flow_index_shrink(struct sl_flow_table *t);
+
+/* flow_overflow.c */
+uint32_t flow_overflow_new(struct sl_flow_table *t);
+void flow_overflow_free(struct sl_flow_table *t, uint32_t i);
 
 /* flow_table.c: the flow's end: out of the index, flow_end called, the entry free. */
 void flow_end(struct sl_flow_table *t, struct flow_entry *e);
@@ -188,6 +213,17 @@ static inline struct flow_bucket *flow_bucket(const struct sl_flow_table *t, uin
 	       (b & (FLOW_SEGMENT - 1));
 }
 
+static inline struct flow_bucket *flow_overflow(const struct sl_flow_table *t, uint32_t i)
+{
+	return flow_at(&t->overflow, i - 1);
+}
+
+static inline struct flow_bucket *flow_next(const struct sl_flow_table *t,
+					    const struct flow_bucket *b)
+{
+	return b->next ? flow_overflow(t, b->next) : NULL;
+}
+
 static inline struct flow_entry *flow_slot_entry(uint64_t slot)
 {
 	return (struct flow_entry *)(uintptr_t)(slot & 0xffffffffffffull);
@@ -203,6 +239,7 @@ static inline unsigned flow_bucket_match(const struct flow_bucket *b, uint64_t t
 {
 	unsigned match = 0;
 
+#pragma GCC unroll 7
 	for (unsigned i = 0; i < FLOW_BUCKET_SLOTS; i++)
 		match |= (unsigned)(((b->slot[i] ^ tag) >> 48) == 0) << i;
 	return match;

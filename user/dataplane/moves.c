@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <unistd.h>
 
 #include "dataplane/handover.h"
@@ -108,8 +109,8 @@ static void moves_publish(struct sl_dataplane *dp, uint32_t epoch, const uint64_
 	/* pairs with XDP's load of the epoch, which precedes its load of the row, and with
 	 * ring_drained_d() */
 	__atomic_store_n(&dp->inst->control->epoch, epoch, __ATOMIC_RELEASE);
-	if (write(dp->grace_event, &one, sizeof(one)) < 0)
-		return; /* EAGAIN: rung already */
+	while (write(dp->grace_event, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 	for (unsigned i = 0; i < dp->workers_max; i++)
 		if (involved[i / 64] & 1ull << (i % 64))
 			worker_wake(&dp->worker[i]);
