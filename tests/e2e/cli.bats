@@ -428,3 +428,11 @@ complete_words() {
 		grep -q "Cm $c\b" "$ROOT/docs/sluice.8"
 	done
 }
+
+@test "sluice(8) knows every option of every command" {
+	for c in $COMMANDS; do
+		for o in $("$SLUICE" "$c" --help | sed -n 's/^  .*--\([a-z0-9-]*\).*/\1/p'); do
+			grep -q "Fl Fl $o\b" "$ROOT/docs/sluice.8" || { echo "$c --$o"; return 1; }
+		done
+	done
+}

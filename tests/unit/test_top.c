@@ -126,6 +126,29 @@ Test(top, shade_follows_load)
 		cr_assert_leq(top_level(l, 1), top_level(l + 0.01f, 1));
 }
 
+/* 1,024 buckets on 80 columns: two in a cell. Cell 7 holds buckets 14 and 15. */
+Test(top, a_heat_cell_shows_its_heaviest_owner_and_moves)
+{
+	struct top_view v = view_of(4, BUCKETS);
+	struct top_canvas c = {.rows = 24, .cols = 80};
+	unsigned row = 0;
+
+	buckets[14] = (struct top_bucket){.owner = 3, .load = 0.1f};
+	buckets[15] = (struct top_bucket){.owner = 2, .load = 0.9f, .moving = true};
+	buckets[16].load = buckets[17].load = 0;
+	c.cell = calloc(c.rows * c.cols, sizeof(*c.cell));
+	top_draw(&c, &v);
+	while (row < c.rows && c.cell[row * c.cols].ch != L'b')
+		row++;
+	cr_assert_lt(row, c.rows - 1, "no heat strip");
+	cr_assert_eq(c.cell[(row + 1) * c.cols + 7].owner, 2 + 1);
+	cr_assert_eq(c.cell[(row + 1) * c.cols + 7].level, TOP_LEVELS - 1);
+	cr_assert(c.cell[(row + 1) * c.cols + 7].attr & TOP_REVERSE);
+	cr_assert_eq(c.cell[(row + 1) * c.cols + 8].level, 0);
+	cr_assert_not(c.cell[(row + 1) * c.cols + 8].attr & TOP_REVERSE);
+	free(c.cell);
+}
+
 Test(format, scaled_numbers)
 {
 	char buf[16];

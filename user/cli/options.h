@@ -76,7 +76,7 @@ struct opt_spec {
 };
 
 /* Reads as the member's type, so that a table cannot name a member of another type. */
-#define OPT_MEMBER(s, m, t) (offsetof(s, m) + 0 * sizeof(_Generic(((s *)0)->m, t : 1)))
+#define OPT_MEMBER(s, m, t) _Generic(((s *)0)->m, t : offsetof(s, m))
 
 #define OPT_FLAG(s, m, c, n, h)                                                                    \
 	{                                                                                          \

@@ -40,7 +40,7 @@ static void text(struct top_canvas *c, unsigned row, unsigned col, unsigned widt
 	va_start(ap, fmt);
 	vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
-	for (unsigned i = 0; buf[i] && i < width; i++)
+	for (unsigned i = 0; i < width && buf[i]; i++)
 		put(c, row, col + i,
 		    (struct top_cell){.ch = (unsigned char)buf[i], .attr = (uint8_t)attr});
 }
@@ -160,13 +160,13 @@ static void draw_heat(struct top_canvas *c, unsigned top, unsigned rows, const s
 	text(c, top, 0, c->cols, TOP_BOLD, "buckets: %u a cell, colour: owner, shade: load", group);
 	for (unsigned i = 0; i < cells; i++) {
 		struct top_bucket b =
-			merge(&v->bucket[i * group], min(group, v->buckets - i * group));
+			merge(&v->bucket[(size_t)i * group], min(group, v->buckets - i * group));
 
 		heaviest = b.load > heaviest ? b.load : heaviest;
 	}
 	for (unsigned i = 0; i < cells; i++) {
 		struct top_bucket b =
-			merge(&v->bucket[i * group], min(group, v->buckets - i * group));
+			merge(&v->bucket[(size_t)i * group], min(group, v->buckets - i * group));
 		unsigned level = top_level(b.load, heaviest);
 
 		put(c, top + 1 + i / c->cols, i % c->cols,
