@@ -162,6 +162,8 @@ Test(config, wrong_settings_name_line_setting_and_mend)
 		{"instances:\n  - interfaces: a\n    buckets: 64\n", {":3:", "buckets", "128"}},
 		{"instances:\n  - interfaces: a\n    mode: fast\n", {":3:", "mode", "native"}},
 		{"instances:\n  - interfaces: a\n    hash: crc\n", {":3:", "hash", "symmetric"}},
+		{"instances:\n  - interfaces: a\n    hash: toeplitz\n",
+		 {":2:", "toeplitz_key", "ethtool -x a"}},
 		{"instances:\n  - interfaces: a\n    toeplitz_key: abc\n",
 		 {":3:", "toeplitz_key", "hexadecimal"}},
 		{"instances:\n  - interfaces: a\n  - name: b\n    interfaces: a\n",

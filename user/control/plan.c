@@ -229,7 +229,7 @@ static bool isolated(struct plan *p, unsigned w)
 }
 
 /* The heaviest buckets of a worker, heaviest first. */
-static unsigned heaviest(struct plan *p, unsigned w, uint32_t out[SWAP_WIDTH])
+static unsigned pick_heaviest(struct plan *p, unsigned w, uint32_t out[SWAP_WIDTH])
 {
 	unsigned n = 0, i;
 
@@ -252,7 +252,7 @@ static bool try_swap(struct plan *p, unsigned from, unsigned to, double mean)
 	double want = fmin(p->node[from].load - mean, mean - p->node[to].load);
 	double best_score = INFINITY;
 	uint32_t mine[SWAP_WIDTH], theirs[SWAP_WIDTH], give = NONE, take = NONE;
-	unsigned mine_n = heaviest(p, from, mine), theirs_n = heaviest(p, to, theirs);
+	unsigned mine_n = pick_heaviest(p, from, mine), theirs_n = pick_heaviest(p, to, theirs);
 
 	/* A swap is two moves: it must pay for both. */
 	for (unsigned i = 0; i < mine_n; i++)

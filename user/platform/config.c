@@ -153,6 +153,8 @@ static int balance_check(struct sl_yaml *y, const yaml_node_t *node,
 static int instance_check(struct sl_yaml *y, const yaml_node_t *node, const struct sl_config *c,
 			  const struct sl_instance_config *in)
 {
+	static const uint8_t no_key[SL_TOEPLITZ_KEY];
+
 	for (const struct sl_instance_config *o = c->instances; o < in; o++) {
 		if (!strcmp(o->name, in->name))
 			return sl_yaml_error(y, node, "name \"%s\" is taken: choose another",
@@ -168,6 +170,11 @@ static int instance_check(struct sl_yaml *y, const yaml_node_t *node, const stru
 		return sl_yaml_error(y, node,
 				     "attach: true needs match: list what Sluice takes, or write "
 				     "match: all");
+	if (in->toeplitz && !memcmp(in->toeplitz_key, no_key, sizeof(no_key)))
+		return sl_yaml_error(y, node,
+				     "hash: toeplitz needs toeplitz_key: write the NIC's, as "
+				     "ethtool -x %s shows it",
+				     in->ifaces[0]);
 	return balance_check(y, node, &in->balance, in->buckets);
 }
 
