@@ -19,33 +19,38 @@ enum sl_match_verdict {
 	SL_MATCH_ASK_LOCAL, /* taken unless local_addrs has the destination */
 };
 
-static __always_inline __u64 sl_match_word(const __u64 (*table)[256], __u32 word)
+static __always_inline __u64 sl_match_word(const __u64 (*table)[256], const __u8 *b)
 {
-	return table[0][word >> 24] & table[1][word >> 16 & 0xff] & table[2][word >> 8 & 0xff] &
-	       table[3][word & 0xff];
+	return table[0][b[0]] & table[1][b[1]] & table[2][b[2]] & table[3][b[3]];
 }
 
-static __always_inline __u64 sl_match_v4(const struct sl_match *m, const struct sl_tuple *t,
+/* The last byte first: it seldom is that of a local address, and the filter is out. */
+static __always_inline __u64 sl_match_v4(const struct sl_match *m, const __u8 *src, const __u8 *dst,
 					 __u64 cand)
 {
-	if (cand & m->bound4[SL_DST])
-		cand &= sl_match_word(m->v4[SL_DST], t->dst[3]);
+	if (cand & m->bound4[SL_DST]) {
+		cand &= m->v4[SL_DST][3][dst[3]];
+		if (cand & m->bound4[SL_DST])
+			cand &= sl_match_word(m->v4[SL_DST], dst);
+	}
 	if (cand & m->bound4[SL_SRC])
-		cand &= sl_match_word(m->v4[SL_SRC], t->src[3]);
+		cand &= sl_match_word(m->v4[SL_SRC], src);
 	return cand;
 }
 
-static __always_inline __u64 sl_match_v6(const struct sl_match *m, const struct sl_tuple *t,
+static __always_inline __u64 sl_match_v6(const struct sl_match *m, const __u8 *src, const __u8 *dst,
 					 __u64 cand)
 {
+	if (cand & m->bound6[SL_DST][3])
+		cand &= m->v6[SL_DST][15][dst[15]];
 #pragma GCC unroll 4
 	for (int i = 0; i < 4; i++)
 		if (cand & m->bound6[SL_DST][i])
-			cand &= sl_match_word(&m->v6[SL_DST][4 * i], t->dst[i]);
+			cand &= sl_match_word(&m->v6[SL_DST][4 * i], dst + 4 * i);
 #pragma GCC unroll 4
 	for (int i = 0; i < 4; i++)
 		if (cand & m->bound6[SL_SRC][i])
-			cand &= sl_match_word(&m->v6[SL_SRC][4 * i], t->src[i]);
+			cand &= sl_match_word(&m->v6[SL_SRC][4 * i], src + 4 * i);
 	return cand;
 }
 
@@ -87,15 +92,25 @@ static __always_inline __u64 sl_match_ports(const struct sl_match *m, __u64 cand
 	return 0;
 }
 
-/* The rules that accept addresses and protocol; SL_MATCH_LOCAL among them unless `local`. */
-static __always_inline __u64 sl_match_candidates(const struct sl_match *m, const struct sl_tuple *t,
-						 __u16 flags, int local)
+/*
+ * The rules that accept addresses (bytes as they lie in the header) and protocol; SL_MATCH_LOCAL
+ * among them unless `local`.
+ */
+static __always_inline __u64 sl_match_candidates(const struct sl_match *m, const void *src,
+						 const void *dst, __u8 proto, __u16 flags,
+						 int local)
 {
-	__u64 cand = m->proto[t->proto];
+	__u64 cand = m->proto[proto];
 
-	if (local)
+	if (sl_unlikely(local))
 		cand &= ~SL_MATCH_LOCAL;
-	return flags & SL_META_V4 ? sl_match_v4(m, t, cand) : sl_match_v6(m, t, cand);
+	return flags & SL_META_V4 ? sl_match_v4(m, src, dst, cand) : sl_match_v6(m, src, dst, cand);
+}
+
+/* The addresses of a tuple as bytes. */
+static __always_inline const void *sl_tuple_bytes(const __be32 addr[4], __u16 flags)
+{
+	return flags & SL_META_V4 ? &addr[3] : addr;
 }
 
 /*
@@ -118,7 +133,9 @@ static __always_inline enum sl_match_verdict sl_match_decide(const struct sl_mat
 static __always_inline enum sl_match_verdict
 sl_match(const struct sl_match *m, const struct sl_tuple *t, __u16 flags, int local)
 {
-	__u64 cand = sl_match_candidates(m, t, flags, local), low = cand & -cand;
+	__u64 cand = sl_match_candidates(m, sl_tuple_bytes(t->src, flags),
+					 sl_tuple_bytes(t->dst, flags), t->proto, flags, local);
+	__u64 low = cand & -cand;
 
 	if (low & m->ports)
 		low = sl_match_ports(m, cand, (__u32)t->sport << 16 | t->dport, t->ports);

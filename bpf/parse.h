@@ -55,39 +55,47 @@ enum {
 	SL_V6_DSTOPTS = 60,
 };
 
+/* Headers lie at 14 bytes into a frame; only user space has to be told that this is unaligned. */
+#ifdef __bpf__
+#define SL_WIRE __attribute__((packed, aligned(4)))
+#else
+#define SL_WIRE __attribute__((packed))
+#endif
+
 struct sl_ipv4 {
 	__u8 version_ihl, tos;
 	__be16 tot_len, id, frag_off;
 	__u8 ttl, protocol;
 	__be16 check;
 	__be32 saddr, daddr;
-} __attribute__((packed, aligned(2)));
+} SL_WIRE;
 
 struct sl_ipv6 {
 	__u8 version_class, class_flow[3];
 	__be16 payload_len;
 	__u8 nexthdr, hop_limit;
 	__be32 saddr[4], daddr[4];
-} __attribute__((packed, aligned(2)));
+} SL_WIRE;
 
 struct sl_ports {
 	__be16 source, dest;
-} __attribute__((packed, aligned(2)));
+} SL_WIRE;
 
 #define SL_ICMP_QUOTE 8 /* bytes before what an error quotes */
 
 struct sl_icmp {
 	__u8 type, code;
 	__be16 check, id, sequence;
-} __attribute__((packed, aligned(2)));
+} SL_WIRE;
 
 /*
  * What hash and match rules see: the packet's own flow, or for an ICMP error the quoted one.
- * Host order. IPv4 addresses are word 3; the other words are not written then.
+ * IPv4 addresses are word 3; the other words are not written then.
  */
 struct sl_tuple {
-	__u32 src[4], dst[4];
-	__u16 sport, dport; /* an ICMP echo has its identifier in both; 0 where there are none */
+	__be32 src[4], dst[4];
+	__u16 sport, dport; /* host order; an ICMP echo has its identifier in both; 0 where there
+			       are none */
 	__u8 proto; /* IP protocol */
 	__u8 ports; /* 1: sport and dport are ports */
 	__u8 fragment;
@@ -176,8 +184,8 @@ static __always_inline void sl_v6_addresses(struct sl_tuple *t, const struct sl_
 {
 #pragma GCC unroll 4
 	for (int i = 0; i < 4; i++) {
-		t->src[i] = bpf_ntohl(ip->saddr[i]);
-		t->dst[i] = bpf_ntohl(ip->daddr[i]);
+		t->src[i] = ip->saddr[i];
+		t->dst[i] = ip->daddr[i];
 	}
 }
 
@@ -281,8 +289,8 @@ static __always_inline int sl_parse_ipv4(const void *data, const void *end, __u3
 	p->l3_off = off;
 	p->l4_off = off + ihl;
 	p->proto = p->flow.proto = ip->protocol;
-	p->flow.src[3] = bpf_ntohl(ip->saddr);
-	p->flow.dst[3] = bpf_ntohl(ip->daddr);
+	p->flow.src[3] = ip->saddr;
+	p->flow.dst[3] = ip->daddr;
 	p->flow.sport = p->flow.dport = 0;
 	p->flow.ports = p->flow.fragment = 0;
 
@@ -382,8 +390,8 @@ static __always_inline int sl_parse_quoted4(const void *data, const void *end, _
 	if (!fragment && (off + ihl + 8 > limit || (const void *)(l4 + 8) > end))
 		return 0;
 
-	t->src[3] = bpf_ntohl(ip->saddr);
-	t->dst[3] = bpf_ntohl(ip->daddr);
+	t->src[3] = ip->saddr;
+	t->dst[3] = ip->daddr;
 	t->proto = ip->protocol;
 	t->fragment = fragment;
 	if (!fragment)

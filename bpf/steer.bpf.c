@@ -24,6 +24,13 @@ struct {
 	__uint(XDP_PASS, 1);
 } XDP_RUN_CONFIG(sluice_steer);
 
+/* What the stamp says of a packet, as the words that lie behind epoch, seq and hash. */
+struct steer_flow {
+	__u32 hash;
+	__u16 flags, l3_off, l4_off;
+	__u8 proto, vlans;
+};
+
 static __always_inline void steer_count(__u32 what)
 {
 	__u64 *count = bpf_map_lookup_elem(&verdicts, &what);
@@ -32,37 +39,71 @@ static __always_inline void steer_count(__u32 what)
 		(*count)++;
 }
 
-static __always_inline int steer_pass(__u32 why)
+static __noinline int steer_pass(__u32 why)
 {
 	steer_count(why);
 	return XDP_PASS;
 }
 
 /*
- * The flow that an ICMP error quotes. Not static, as are the functions below: the verifier then
- * takes each by itself instead of multiplying their paths with those of the caller.
+ * The functions that are not static are so for the verifier, which takes each by itself instead of
+ * multiplying its paths with those of the caller.
  */
+
+/* The flow that an ICMP error quotes. */
 __noinline int steer_quote(struct xdp_md *ctx, __u32 off, __u32 limit, struct sl_tuple *t)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	int found;
 
 	if (!t)
 		return 0;
 	off &= SL_MAX_OFFSET;
 	if (t->proto == SL_IP_ICMP)
-		found = sl_parse_quoted4(data, end, off, limit, t);
-	else
-		found = sl_parse_quoted6(data, end, off, limit, t);
-	return found;
+		return sl_parse_quoted4(data, end, off, limit, t);
+	return sl_parse_quoted6(data, end, off, limit, t);
 }
 
-/* sl_parse_chain() over the packet. */
+/* The chain of an IPv6 packet's extension headers. */
 __noinline int steer_chain(struct xdp_md *ctx, struct sl_chain *c)
 {
 	if (!c)
 		return SL_PASS_UNKNOWN;
 	return sl_parse_chain((void *)(long)ctx->data, (void *)(long)ctx->data_end, c);
+}
+
+/* The steps of sl_parse(), with what loops out of line. */
+__noinline int steer_parse(struct xdp_md *ctx, struct sl_parsed *p)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct sl_chain c;
+	__u16 type;
+	__u32 off;
+	int rc;
+
+	if (!p)
+		return SL_PASS_UNKNOWN;
+	rc = sl_parse_ethernet(data, end, &off, &type, &p->vlans);
+	if (rc != SL_PARSED)
+		return rc;
+	if (type == SL_ETH_IPV4) {
+		rc = sl_parse_ipv4(data, end, off, p);
+	} else if (type == SL_ETH_IPV6) {
+		rc = sl_parse_ipv6(data, end, off, p);
+		if (rc == SL_PARSED && !sl_has_ports(p->proto)) {
+			c = (struct sl_chain){p->l4_off, p->limit, 0, p->proto};
+			rc = steer_chain(ctx, &c);
+			sl_parse_chain_end(p, &c);
+		}
+		if (rc == SL_PARSED)
+			rc = sl_parse_ipv6_l4(data, end, p);
+	} else {
+		rc = sl_pass_ethertype(type);
+	}
+	if (rc != SL_PARSE_QUOTE)
+		return rc;
+	if (steer_quote(ctx, p->l4_off + SL_ICMP_QUOTE, p->limit, &p->flow))
+		p->flags |= SL_META_ICMP_ERROR;
+	return SL_PARSED;
 }
 
 /* sl_match_ports() over the match table in force. */
@@ -93,57 +134,119 @@ static __noinline __u32 steer_toeplitz(const struct sl_tuple *t, __u16 flags)
 	return table ? sl_toeplitz_hash(table, t, flags) : 0;
 }
 
-/*
- * Match and hash a parsed packet, `parsed` being the parser's answer. SL_PARSED and *hash, or the
- * reason to pass. Inlined once for each family, so that the other's code folds away. `spare` is
- * for calls: what is passed by address would live on the stack for the fast path too.
- */
-static __always_inline int steer_classify(struct xdp_md *ctx, const struct sl_control *ctl,
-					  int parsed, __u16 family, struct sl_parsed *p,
-					  struct sl_tuple *spare, __u32 *hash)
+/* Whether Sluice takes a flow, whose addresses are at src and dst: SL_PARSED, or why it passes. */
+static __always_inline int steer_match(struct xdp_md *ctx, const struct sl_control *ctl,
+				       const struct sl_match *m, const struct sl_tuple *t,
+				       const void *src, const void *dst, __u16 flags, __u32 l3_off)
 {
-	__u32 set = ctl->match_set, flags = ctl->flags;
-	const struct sl_match *m = bpf_map_lookup_elem(&match, &set);
+	int local = ctl->flags & SL_CTL_LOCAL;
+	__u64 cand = sl_match_candidates(m, src, dst, t->proto, flags, local), low = cand & -cand;
 	enum sl_match_verdict verdict;
-	__u64 cand, low;
-	__u16 kind;
 
-	if (sl_unlikely(parsed == SL_PARSE_QUOTE)) {
-		*spare = p->flow;
-		if (steer_quote(ctx, p->l4_off + SL_ICMP_QUOTE, p->limit, spare)) {
-			p->flow = *spare;
-			p->flags |= SL_META_ICMP_ERROR;
-		}
-	} else if (parsed != SL_PARSED) {
-		return parsed;
-	}
-	if (!m)
-		return SL_PASS_UNCONFIGURED;
-	kind = (p->flags & ~(SL_META_V4 | SL_META_V6)) | family;
-	cand = sl_match_candidates(m, &p->flow, kind, flags & SL_CTL_LOCAL);
-	low = cand & -cand;
 	if (sl_unlikely(low & m->ports))
-		low = steer_match_ports(set, cand, (__u32)p->flow.sport << 16 | p->flow.dport,
-					p->flow.ports);
-	verdict = sl_match_decide(m, cand, low, kind, flags & SL_CTL_LOCAL);
+		low = steer_match_ports(ctl->match_set, cand, (__u32)t->sport << 16 | t->dport,
+					t->ports);
+	verdict = sl_match_decide(m, cand, low, flags, local);
+	if (sl_likely(verdict == SL_MATCH_TAKE))
+		return SL_PARSED;
 	if (verdict == SL_MATCH_PASS)
 		return SL_PASS_NO_MATCH;
-	if (sl_unlikely(verdict == SL_MATCH_ASK_LOCAL) && steer_is_local(ctx, p->l3_off, kind))
-		return SL_PASS_LOCAL;
+	return steer_is_local(ctx, l3_off, flags) ? SL_PASS_LOCAL : SL_PARSED;
+}
 
-	if (sl_unlikely(p->flags & (SL_META_FRAGMENT | SL_META_ICMP_ERROR))) {
-		if (p->flags & SL_META_FRAGMENT)
-			steer_count(SL_INFO_FRAGMENT);
-		else
-			steer_count(SL_INFO_ICMP_ERROR);
-	}
-	if (sl_unlikely(flags & SL_CTL_TOEPLITZ)) {
-		*spare = p->flow;
-		*hash = steer_toeplitz(spare, kind);
-	} else {
-		*hash = sl_hash(ctl->hash_key, &p->flow, kind);
-	}
+/* Every packet that the fast path leaves: parse, match, hash. SL_PARSED, or the reason to pass. */
+__noinline int steer_slow(struct xdp_md *ctx, struct steer_flow *flow)
+{
+	const struct sl_control *ctl;
+	const struct sl_match *m;
+	struct sl_parsed p = {};
+	__u32 zero = 0, set;
+	int rc;
+
+	ctl = bpf_map_lookup_elem(&control, &zero);
+	if (!ctl || !flow)
+		return SL_PASS_UNCONFIGURED;
+	set = ctl->match_set;
+	m = bpf_map_lookup_elem(&match, &set);
+	if (!m)
+		return SL_PASS_UNCONFIGURED;
+
+	rc = steer_parse(ctx, &p);
+	if (rc == SL_PARSED)
+		rc = steer_match(ctx, ctl, m, &p.flow, sl_tuple_bytes(p.flow.src, p.flags),
+				 sl_tuple_bytes(p.flow.dst, p.flags), p.flags, p.l3_off);
+	if (rc != SL_PARSED)
+		return rc;
+	if (p.flags & SL_META_FRAGMENT)
+		steer_count(SL_INFO_FRAGMENT);
+	if (p.flags & SL_META_ICMP_ERROR)
+		steer_count(SL_INFO_ICMP_ERROR);
+
+	if (ctl->flags & SL_CTL_TOEPLITZ)
+		flow->hash = steer_toeplitz(&p.flow, p.flags);
+	else
+		flow->hash = sl_hash(ctl->hash_key, &p.flow, p.flags);
+	flow->flags = p.flags;
+	flow->l3_off = p.l3_off;
+	flow->l4_off = p.l4_off;
+	flow->proto = p.proto;
+	flow->vlans = p.vlans;
 	return SL_PARSED;
+}
+
+/* Ports of a fast packet, of which `length` bytes are L4. Other protocols are for steer_slow(). */
+static __always_inline int steer_fast_ports(const struct sl_ports *ports, __u8 proto, __u32 length,
+					    struct sl_tuple *t)
+{
+	if (proto == SL_IP_UDP) {
+		if (length < 8)
+			return 0;
+	} else if (proto == SL_IP_TCP) {
+		if (length < 20)
+			return 0;
+	} else {
+		return 0;
+	}
+	t->sport = bpf_ntohs(ports->source);
+	t->dport = bpf_ntohs(ports->dest);
+	t->proto = proto;
+	t->ports = 1;
+	t->fragment = 0;
+	return 1;
+}
+
+/* IPv4 without options, whole, TCP or UDP. 0: a packet for steer_slow(). */
+static __always_inline int steer_fast_v4(const struct sl_ipv4 *ip, const void *end,
+					 struct sl_tuple *t)
+{
+	const struct sl_ports *ports = (const void *)(ip + 1);
+	__u32 length;
+
+	if ((const void *)(ports + 1) > end || ip->version_ihl != 0x45 ||
+	    ip->frag_off & bpf_htons(0x3fff))
+		return 0;
+	length = bpf_ntohs(ip->tot_len);
+	if (length > (__u32)((const char *)end - (const char *)ip) || length < sizeof(*ip))
+		return 0;
+	t->src[3] = ip->saddr;
+	t->dst[3] = ip->daddr;
+	return steer_fast_ports(ports, ip->protocol, length - sizeof(*ip), t);
+}
+
+/* IPv6 without extension headers, TCP or UDP. */
+static __always_inline int steer_fast_v6(const struct sl_ipv6 *ip, const void *end,
+					 struct sl_tuple *t)
+{
+	const struct sl_ports *ports = (const void *)(ip + 1);
+	__u32 length;
+
+	if ((const void *)(ports + 1) > end || ip->version_class >> 4 != 6)
+		return 0;
+	length = bpf_ntohs(ip->payload_len);
+	if (length > (__u32)((const char *)end - (const char *)ports))
+		return 0;
+	sl_v6_addresses(t, ip);
+	return steer_fast_ports(ports, ip->nexthdr, length, t);
 }
 
 /*
@@ -163,91 +266,131 @@ static __always_inline struct sl_meta *steer_stamp_room(struct xdp_md *ctx)
 	return meta;
 }
 
-SEC("xdp")
-int sluice_steer(struct xdp_md *ctx)
+/* Count, look the row up, stamp and redirect. */
+static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_control *ctl,
+					  const struct steer_flow *flow)
 {
-	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 zero = 0, off = 0, hash = 0, bucket, index, epoch, length,
-	      queue = ctx->rx_queue_index;
+	__u32 bucket = flow->hash & ctl->bucket_mask, epoch, queue = ctx->rx_queue_index;
+	__u32 index = (queue << ctl->bucket_shift) + bucket;
+	struct sl_bucket_stats *stats;
+	struct sl_meta *meta;
 	union {
 		__u64 word;
 		struct sl_row row;
 	} row;
-	struct sl_bucket_stats *stats;
-	struct sl_parsed p = {};
-	struct sl_tuple spare;
-	struct sl_control *ctl;
-	struct sl_meta *meta;
 	__u64 *rowp, n;
-	__u16 type;
-	int rc;
 
-	if (sluice_abi != SL_ABI_VERSION)
-		return steer_hold_maps();
-
-	ctl = bpf_map_lookup_elem(&control, &zero);
-	if (!ctl || (ctl->flags & (SL_CTL_READY | SL_CTL_HOLD)) != SL_CTL_READY)
-		return steer_pass(SL_PASS_UNCONFIGURED);
-
-	length = (__u32)((const char *)end - (const char *)data);
-	rc = sl_parse_ethernet(data, end, &off, &type, &p.vlans);
-	if (rc != SL_PARSED)
-		return steer_pass(rc);
-	if (type == SL_ETH_IPV4) {
-		rc = sl_parse_ipv4(data, end, off, &p);
-		rc = steer_classify(ctx, ctl, rc, SL_META_V4, &p, &spare, &hash);
-	} else if (type == SL_ETH_IPV6) {
-		rc = sl_parse_ipv6(data, end, off, &p);
-		if (rc == SL_PARSED && sl_unlikely(!sl_has_ports(p.proto))) {
-			struct sl_chain c = {p.l4_off, p.limit, 0, p.proto};
-
-			rc = steer_chain(ctx, &c);
-			sl_parse_chain_end(&p, &c);
-		}
-		if (rc == SL_PARSED)
-			rc = sl_parse_ipv6_l4(data, end, &p);
-		rc = steer_classify(ctx, ctl, rc, SL_META_V6, &p, &spare, &hash);
-	} else {
-		rc = sl_pass_ethertype(type);
-	}
-	if (rc != SL_PARSED)
-		return steer_pass(rc);
-
-	bucket = hash & ctl->bucket_mask;
-	index = (queue << ctl->bucket_shift) + bucket;
-	stats = bpf_map_lookup_elem(&bucket_stats, &index);
 	rowp = bpf_map_lookup_elem(&indirection, &bucket);
+	stats = bpf_map_lookup_elem(&bucket_stats, &index);
 	if (!stats || !rowp)
 		return steer_pass(SL_PASS_UNCONFIGURED);
 
 	/* Pairs with the release of the new epoch by housekeeping. */
-	epoch = *(volatile __u32 *)&ctl->epoch;
+	epoch = *(const volatile __u32 *)&ctl->epoch;
 	/* The result is used, so this is a full barrier between epoch and row. */
 	n = __sync_fetch_and_add(&stats->packets, 1);
-	stats->bytes += length;
-	row.word = *(volatile __u64 *)rowp;
+	stats->bytes += ctx->data_end - ctx->data;
+	row.word = *(const volatile __u64 *)rowp;
 	if (row.row.worker >= SL_MAX_WORKERS)
 		return steer_pass(SL_BAD_ROW);
 
 	meta = steer_stamp_room(ctx);
 	if (!meta)
 		return steer_pass(SL_STAMP_ERROR);
-	meta->magic = SL_META_MAGIC;
-	meta->epoch = epoch;
-	meta->seq = (__u32)n;
-	meta->hash = hash;
-	meta->bucket = bucket;
-	meta->flags = p.flags;
-	meta->l3_off = p.l3_off;
-	meta->l4_off = p.l4_off;
-	meta->proto = p.proto;
-	meta->vlans = p.vlans;
-	meta->resv = 0;
-	meta->tenant = 0;
-
-	rc = bpf_redirect_map(&xsks, queue * SL_MAX_WORKERS + row.row.worker, XDP_PASS);
-	if (sl_likely(rc == XDP_REDIRECT))
-		return rc;
+	*meta = (struct sl_meta){
+		.magic = SL_META_MAGIC,
+		.epoch = epoch,
+		.seq = (__u32)n,
+		.hash = flow->hash,
+		.bucket = bucket,
+		.flags = flow->flags,
+		.l3_off = flow->l3_off,
+		.l4_off = flow->l4_off,
+		.proto = flow->proto,
+		.vlans = flow->vlans,
+	};
+	if (sl_likely(bpf_redirect_map(&xsks, queue * SL_MAX_WORKERS + row.row.worker, XDP_PASS) ==
+		      XDP_REDIRECT))
+		return XDP_REDIRECT;
 	bpf_xdp_adjust_meta(ctx, sizeof(*meta));
 	return steer_pass(SL_NO_SLOT);
+}
+
+/*
+ * The fast path: match, hash and redirect the packet behind `vlans` tags. STEER_SLOW: not its kind.
+ * Inlined for no tag and for one, so that every offset is a constant.
+ */
+#define STEER_SLOW (-1)
+
+static __always_inline int steer_fast(struct xdp_md *ctx, const struct sl_control *ctl,
+				      const struct sl_match *m, __u16 type, __u8 vlans)
+{
+	__u16 off = 14 + 4 * vlans;
+	const void *l3 = (const char *)(long)ctx->data + off, *end = (void *)(long)ctx->data_end;
+	struct steer_flow flow = {.l3_off = off, .vlans = vlans};
+	const struct sl_ipv4 *ip4 = l3;
+	const struct sl_ipv6 *ip6 = l3;
+	struct sl_tuple t;
+	int rc;
+
+	if (type == bpf_htons(SL_ETH_IPV4)) {
+		if (!steer_fast_v4(ip4, end, &t))
+			return STEER_SLOW;
+		flow.flags = SL_META_V4 | SL_META_PORTS;
+		flow.l4_off = off + sizeof(struct sl_ipv4);
+		flow.hash = sl_hash_v4(ctl->hash_key, &t);
+		rc = steer_match(ctx, ctl, m, &t, &ip4->saddr, &ip4->daddr, SL_META_V4, off);
+	} else if (type == bpf_htons(SL_ETH_IPV6)) {
+		if (!steer_fast_v6(ip6, end, &t))
+			return STEER_SLOW;
+		flow.flags = SL_META_V6 | SL_META_PORTS;
+		flow.l4_off = off + sizeof(struct sl_ipv6);
+		flow.hash = sl_hash_v6(ctl->hash_key, &t);
+		rc = steer_match(ctx, ctl, m, &t, ip6->saddr, ip6->daddr, SL_META_V6, off);
+	} else {
+		return STEER_SLOW;
+	}
+	if (rc != SL_PARSED)
+		return steer_pass(rc);
+	flow.proto = t.proto;
+	return steer_redirect(ctx, ctl, &flow);
+}
+
+SEC("xdp")
+int sluice_steer(struct xdp_md *ctx)
+{
+	const struct sl_control *ctl;
+	struct steer_flow flow = {};
+	const struct sl_match *m;
+	const void *data, *end;
+	__u32 zero = 0, set;
+	const __be16 *types;
+	int rc = STEER_SLOW;
+
+	if (sluice_abi != SL_ABI_VERSION)
+		return steer_hold_maps();
+	ctl = bpf_map_lookup_elem(&control, &zero);
+	if (!ctl || !(ctl->flags & SL_CTL_READY))
+		return steer_pass(SL_PASS_UNCONFIGURED);
+	set = ctl->match_set;
+	m = bpf_map_lookup_elem(&match, &set);
+	if (!m)
+		return steer_pass(SL_PASS_UNCONFIGURED);
+
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	types = (const void *)((const char *)data + 12);
+	if (sl_likely((const void *)(types + 1) <= end && !(ctl->flags & SL_CTL_TOEPLITZ))) {
+		if (sl_likely(*types != bpf_htons(SL_ETH_VLAN)))
+			rc = steer_fast(ctx, ctl, m, *types, 0);
+		else if ((const void *)(types + 3) <= end)
+			rc = steer_fast(ctx, ctl, m, types[2], 1);
+	}
+	if (sl_likely(rc != STEER_SLOW))
+		return rc;
+
+	rc = steer_slow(ctx, &flow);
+	if (rc != SL_PARSED)
+		return steer_pass(rc);
+	return steer_redirect(ctx, ctl, &flow);
 }

@@ -234,14 +234,13 @@ struct sl_match_rule {
 enum { SL_SRC = 0, SL_DST = 1 };
 
 struct sl_match {
-	__u64 proto[256]; /* [IP protocol] -> rules that accept it */
-	__u64 v4[2][4]
-		[256]; /* [SL_SRC|SL_DST][byte of the address][its value] -> rules that accept it */
-	__u64 v6[2][16][256];
 	__u64 ports; /* rules whose port ranges must be compared */
 	__u64 take; /* rules with action 1 */
 	__u64 bound4[2]; /* [side] -> rules that look at the IPv4 address */
 	__u64 bound6[2][4]; /* [side][w] -> rules that look at bytes 4*w.. of the IPv6 address */
+	__u64 proto[256]; /* [IP protocol] -> rules that accept it */
+	__u64 v4[2][4][256]; /* [side][byte of the address][its value] -> rules that accept it */
+	__u64 v6[2][16][256];
 	struct sl_match_rule rule[64]; /* in the order of sl_match_slot(), bpf/match.h */
 };
 
