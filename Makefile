@@ -25,8 +25,8 @@ msg = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' '$(1)' '$(2)')
 PKGS := libbpf libxdp jansson libcyaml libmicrohttpd libcap-ng libmnl ncursesw libpcap
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
 CFLAGS ?= -O2 -g
-SAN_FLAGS := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 , := ,
+SAN_FLAGS := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 DEFS := -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
 INC := -Iinclude -Iuser -Ibpf -Iheaders -I$(B)/bpf
 ALL_CFLAGS := -std=gnu17 $(CFLAGS) $(WARN) $(DEFS) $(INC) -fPIC -pthread \

@@ -383,6 +383,7 @@ restored() {
 }
 
 @test "what cannot be written is an error" {
+	run -0 "$SLUICE" version
 	run ! bash -c "'$SLUICE' version >/dev/full 2>/dev/null"
 	run ! bash -c "'$SLUICE' --help >/dev/full 2>/dev/null"
 	run ! bash -c "'$SLUICE' version -j >/dev/full 2>/dev/null"
@@ -431,6 +432,7 @@ complete_words() {
 
 @test "sluice(8) knows every option of every command" {
 	for c in $COMMANDS; do
+		run -0 "$SLUICE" "$c" --help
 		for o in $("$SLUICE" "$c" --help | sed -n 's/^  .*--\([a-z0-9-]*\).*/\1/p'); do
 			grep -q "Fl Fl $o\b" "$ROOT/docs/sluice.8" || { echo "$c --$o"; return 1; }
 		done
