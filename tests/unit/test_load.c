@@ -161,6 +161,9 @@ Test(load, restarted_counters_make_no_huge_load)
 	for (unsigned w = 0; w < 4; w++)
 		m.worker[w].busy_cycles = m.worker[w].packets = 0;
 	run(1);
-	for (unsigned w = 0; w < 4; w++)
+	for (unsigned w = 0; w < 4; w++) {
+		cr_expect_leq(load.workers[w].busy, 0.9, "%f", load.workers[w].busy);
 		cr_expect_leq(load.workers[w].demand, 1.2);
+		cr_expect_geq(load.workers[w].demand, 0.2, "%f", load.workers[w].demand);
+	}
 }

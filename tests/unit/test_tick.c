@@ -178,16 +178,47 @@ Test(tick, minimum_interval_is_kept)
 
 Test(tick, bucket_under_way_and_pinned_bucket_are_not_touched)
 {
+	/* Four buckets of 0.2 on one worker: two must go, and two may not. */
+	for (unsigned held = 0; held < 4; held++) {
+		unsigned other = (held + 1) % 4;
+
+		start(64, 2, 4);
+		for (unsigned b = 0; b < 4; b++)
+			m.rate[2 * b] = 0.2 * MODEL_HZ / m.cost[b];
+		m.bucket[2 * held].moving = true;
+		sl_tick_pin(tick, 2 * other, true);
+		run_for(3000 * MS);
+		cr_expect_eq(m.moves, 2);
+		cr_expect_eq(m.bucket[2 * held].target, 0);
+		cr_expect_eq(m.bucket[2 * other].target, 0);
+		cr_expect(sl_tick_pinned(tick, 2 * other));
+		sl_tick_free(tick);
+	}
+	tick = NULL;
+}
+
+Test(tick, small_gain_must_last_a_large_one_need_not)
+{
+	struct sl_tick_result r;
+
+	/* Large buckets make counts noisy; 64 of 0.02 each are exact enough. */
 	start(64, 2, 4);
 	for (unsigned b = 0; b < 64; b++)
-		m.rate[b] = b % 2 ? 1 : 0.9 * MODEL_HZ / m.cost[b] / 32;
-	m.bucket[0].moving = true;
-	sl_tick_pin(tick, 2, true);
-	run_for(3000 * MS);
-	cr_expect_gt(m.moves, 5);
-	cr_expect_eq(m.bucket[0].target, 0);
-	cr_expect_eq(m.bucket[2].target, 0);
-	cr_expect(sl_tick_pinned(tick, 2));
+		m.rate[b] = 0.02 * MODEL_HZ / m.cost[b];
+	for (unsigned b = 1; b < 8; b += 2)
+		m.bucket[b].owner = m.bucket[b].target = 0; /* 0.72 and 0.56: 11 % to gain */
+	model_tick(&m, tick);
+	r = model_tick(&m, tick);
+	cr_expect_eq(r.verdict, SL_TICK_WAITING);
+	r = model_tick(&m, tick);
+	cr_expect_eq(r.verdict, SL_TICK_MOVED);
+	sl_tick_free(tick);
+	start(64, 2, 4);
+	for (unsigned b = 0; b < 64; b += 2)
+		m.rate[b] = 0.025 * MODEL_HZ / m.cost[b];
+	model_tick(&m, tick);
+	r = model_tick(&m, tick);
+	cr_expect_eq(r.verdict, SL_TICK_MOVED);
 }
 
 Test(tick, stuck_worker_is_reported_and_keeps_its_buckets)
@@ -271,4 +302,27 @@ Test(tick, plan_on_demand_ignores_the_threshold_and_changes_nothing)
 	cr_expect_eq(a.moves_n, b.moves_n);
 	run_for(2000 * MS);
 	cr_expect_eq(m.moves, 0);
+}
+
+Test(tick, plan_on_demand_that_is_not_carried_out_starts_no_interval)
+{
+	struct sl_tick_opts opts = defaults;
+	struct sl_tick_result r;
+	struct sl_sample s;
+
+	start(64, 2, 4);
+	opts.min_interval_ns = 60000 * MS;
+	sl_tick_configure(tick, &opts);
+	for (unsigned b = 0; b < 64; b += 2)
+		m.rate[b] = 0.025 * MODEL_HZ / m.cost[b];
+	s = model_sample(&m);
+	sl_tick_run(tick, &s, &r);
+	model_run(&m, 100 * MS);
+	s = model_sample(&m);
+	sl_tick_run(tick, &s, &r);
+	sl_tick_plan_now(tick, &s, &r);
+	cr_expect_gt(r.moves_n, 5);
+	model_run(&m, 100 * MS);
+	cr_expect_eq(model_tick(&m, tick).verdict, SL_TICK_MOVED);
+	cr_expect_eq(model_tick(&m, tick).moves_n, 0);
 }

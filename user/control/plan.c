@@ -19,7 +19,6 @@
 
 #define NONE UINT32_MAX
 #define GOOD_ENOUGH 1.01 /* a highest load within 1 % of the mean is not worth another move */
-#define ALONE 1.001 /* what is left beside an elephant that is called isolated */
 #define TIE_SHARE 0.01 /* too small to matter unless scores are equal otherwise */
 #define WEIGHT_SHARE 0.1 /* the heaviest state counts as much as 10 % of what is to be moved */
 #define SWAP_WIDTH 24 /* heaviest buckets of either side that are tried as pairs */
@@ -218,16 +217,6 @@ static uint32_t best_bucket(struct plan *p, unsigned from, double surplus, doubl
 	return best;
 }
 
-/* One bucket is nearly all that the worker has. */
-static bool isolated(struct plan *p, unsigned w)
-{
-	double most = 0;
-
-	for (uint32_t b = p->node[w].head; b != NONE; b = p->next[b], p->work++)
-		most = fmax(most, p->bucket[b].load);
-	return p->node[w].load <= most * ALONE;
-}
-
 /* The heaviest buckets of a worker, heaviest first. */
 static unsigned pick_heaviest(struct plan *p, unsigned w, uint32_t out[SWAP_WIDTH])
 {
@@ -315,7 +304,7 @@ static bool step(struct plan *p, unsigned hot)
 	double mean = mean_load(p);
 	uint32_t b;
 
-	if (cold == p->workers_n || isolated(p, hot))
+	if (cold == p->workers_n)
 		return false;
 	b = best_bucket(p, hot, p->node[hot].load - mean, mean - p->node[cold].load);
 	if (b != NONE) {
