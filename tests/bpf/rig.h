@@ -191,6 +191,7 @@ static inline int rig_run_foreign(struct rig *r, const void *packet, unsigned le
 		    .ctx_size_in = sizeof(ctx_in), .ctx_out = &ctx_out,
 		    .ctx_size_out = sizeof(ctx_out), .repeat = 1);
 
+	memset(out, 0, sizeof(*out));
 	if (len > RIG_MAX_FRAME || foreign > RIG_META_MAX)
 		return -EINVAL;
 	memset(in, 0xee, foreign);
@@ -198,7 +199,6 @@ static inline int rig_run_foreign(struct rig *r, const void *packet, unsigned le
 	if (bpf_prog_test_run_opts(r->prog, &opts))
 		return -errno;
 
-	memset(out, 0, sizeof(*out));
 	out->verdict = opts.retval;
 	out->meta_len = ctx_out.data;
 	out->len = opts.data_size_out - ctx_out.data;
