@@ -150,6 +150,23 @@ Test(gen_frames, a_million_flows_are_a_million_tuples)
 	free(flow);
 }
 
+Test(gen_frames, small_pools_are_used_up_to_the_last_tuple)
+{
+	struct gen_traffic t = traffic(536 * 14, 0, 0, 0);
+	struct sl_gen_flow flow[536 * 14 + 1];
+	struct sl_error err;
+
+	t.sport = 65000;
+	cr_assert_eq(gen_pools_parse("src", "10.0.0.1", &t.src4, &t.src6, &err), 0);
+	cr_assert_eq(gen_pools_parse("dst", "10.9.0.0/28", &t.dst4, &t.dst6, &err), 0);
+	cr_assert_eq(gen_flows_build(flow, &t, &err), 0);
+	qsort(flow, t.flows, sizeof(*flow), compare_tuples);
+	for (uint32_t i = 1; i < t.flows; i++)
+		cr_assert_neq(compare_tuples(&flow[i - 1], &flow[i]), 0);
+	t.flows++;
+	cr_assert_eq(gen_flows_build(flow, &t, &err), -ERANGE);
+}
+
 Test(gen_frames, pools_are_kept_to)
 {
 	struct gen_traffic t = traffic(200, 0, 0, 0);

@@ -117,9 +117,16 @@ static int run(const struct gen_bpf *skel, const struct gen_plan *plan, uint8_t 
 {
 	struct xdp_md ctx = {.data_end = plan->traffic.size,
 			     .ingress_ifindex = (uint32_t)plan->link.ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = plan->traffic.size,
-		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = (int)repeat,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = plan->batch);
+	struct bpf_test_run_opts opts = {
+		.sz = sizeof(opts),
+		.data_in = frame,
+		.data_size_in = plan->traffic.size,
+		.ctx_in = &ctx,
+		.ctx_size_in = sizeof(ctx),
+		.repeat = (int)repeat,
+		.flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+		.batch_size = plan->batch,
+	};
 
 	return bpf_prog_test_run_opts(bpf_program__fd(skel->progs.gen_xdp), &opts) ? -errno : 0;
 }
