@@ -53,7 +53,8 @@ tb_prepare() {
 tb_spawn() {
 	local name=$1
 	shift
-	nsenter --net="/run/netns/$TB_NAME-dut" -- "$@" >"$TB_RUN/$name.log" 2>&1 &
+	# 3 is bats' own: it waits until everybody has closed it
+	nsenter --net="/run/netns/$TB_NAME-dut" -- "$@" >"$TB_RUN/$name.log" 2>&1 3>&- &
 	TB_PID=$!
 	TB_PIDS+=("$TB_PID")
 }

@@ -31,22 +31,33 @@ static void map_v4(uint8_t addr[16], const void *v4)
 	memcpy(addr + 12, v4, 4);
 }
 
-static int read_addresses(const struct sl_packet *pkt, struct end end[2])
+/* Of the IP header at `off`, which has been found to be there. */
+static void copy_addresses(const struct sl_packet *pkt, uint32_t off, struct end end[2])
 {
-	uint32_t off = pkt->meta->l3_off;
 	const uint8_t *ip = pkt->data + off;
 
 	if (pkt->meta->flags & SL_META_V4) {
-		if (!holds(pkt, off, sizeof(struct sl_ipv4)))
-			return -EINVAL;
 		map_v4(end[0].addr, ip + offsetof(struct sl_ipv4, saddr));
 		map_v4(end[1].addr, ip + offsetof(struct sl_ipv4, daddr));
-		return 0;
+	} else {
+		memcpy(end[0].addr, ip + offsetof(struct sl_ipv6, saddr), 16);
+		memcpy(end[1].addr, ip + offsetof(struct sl_ipv6, daddr), 16);
 	}
-	if (!(pkt->meta->flags & SL_META_V6) || !holds(pkt, off, sizeof(struct sl_ipv6)))
+}
+
+static int read_addresses(const struct sl_packet *pkt, struct end end[2])
+{
+	uint32_t off = pkt->meta->l3_off, bytes;
+
+	if (pkt->meta->flags & SL_META_V4)
+		bytes = sizeof(struct sl_ipv4);
+	else if (pkt->meta->flags & SL_META_V6)
+		bytes = sizeof(struct sl_ipv6);
+	else
 		return -EINVAL;
-	memcpy(end[0].addr, ip + offsetof(struct sl_ipv6, saddr), 16);
-	memcpy(end[1].addr, ip + offsetof(struct sl_ipv6, daddr), 16);
+	if (!holds(pkt, off, bytes))
+		return -EINVAL;
+	copy_addresses(pkt, off, end);
 	return 0;
 }
 
@@ -79,27 +90,21 @@ static uint32_t ip_limit(const struct sl_packet *pkt)
 /* The flow that an ICMP error quotes, eight bytes into it. False: too little of it is there. */
 static bool read_quoted(const struct sl_packet *pkt, struct end end[2], uint8_t *proto)
 {
-	uint32_t off = pkt->meta->l4_off + sizeof(struct sl_icmp), limit = ip_limit(pkt);
+	uint32_t off = pkt->meta->l4_off + SL_ICMP_QUOTE, limit = ip_limit(pkt);
 	const void *data_end = pkt->data + pkt->len;
 	struct sl_tuple t = {0};
+	int found;
 
 	if (!pkt->meta->l4_off || !holds(pkt, off, 1))
 		return false;
-	if (pkt->meta->flags & SL_META_V4) {
-		if (!sl_parse_quoted4(pkt->data, data_end, off, limit, &t))
-			return false;
-		t.src[3] = bpf_htonl(t.src[3]);
-		t.dst[3] = bpf_htonl(t.dst[3]);
-		map_v4(end[0].addr, &t.src[3]);
-		map_v4(end[1].addr, &t.dst[3]);
-	} else {
-		const uint8_t *ip = pkt->data + off;
+	if (pkt->meta->flags & SL_META_V4)
+		found = sl_parse_quoted4(pkt->data, data_end, off, limit, &t);
+	else
+		found = sl_parse_quoted6(pkt->data, data_end, off, limit, &t);
+	if (!found)
+		return false;
 
-		if (!sl_parse_quoted6(pkt->data, data_end, off, limit, &t))
-			return false;
-		memcpy(end[0].addr, ip + offsetof(struct sl_ipv6, saddr), 16);
-		memcpy(end[1].addr, ip + offsetof(struct sl_ipv6, daddr), 16);
-	}
+	copy_addresses(pkt, off, end);
 	end[0].port = bpf_htons(t.sport);
 	end[1].port = bpf_htons(t.dport);
 	*proto = t.proto;
@@ -117,11 +122,12 @@ int sl_packet_flow_key(const struct sl_packet *pkt, struct sl_flow_key *key, boo
 {
 	struct end end[2] = {0};
 	uint8_t proto = pkt->meta->proto;
-	bool error, swap;
+	bool error = false, swap;
 
 	if (read_addresses(pkt, end))
 		return -EINVAL;
-	error = pkt->meta->flags & SL_META_ICMP_ERROR && read_quoted(pkt, end, &proto);
+	if (pkt->meta->flags & SL_META_ICMP_ERROR)
+		error = read_quoted(pkt, end, &proto);
 	if (!error)
 		read_ports(pkt, end);
 

@@ -9,7 +9,6 @@
 #include "control/hash_key.h"
 #include "control/toeplitz.h"
 #include "platform/attach_internal.h"
-#include "platform/cpu.h"
 #include "platform/rules.h"
 
 static int set_hash(struct sl_instance *inst, const struct sl_attach_opts *opts,
@@ -30,14 +29,14 @@ static int set_hash(struct sl_instance *inst, const struct sl_attach_opts *opts,
 	return 0;
 }
 
+/*
+ * Over all workers that there is room for: the first dataplane spreads the rows of those that it
+ * does not have over those that it has (moves_settle()), so none starts without a bucket.
+ */
 static void set_rows(struct sl_instance *inst)
 {
-	unsigned workers = sl_cpu_count();
-
-	if (workers > inst->max_workers)
-		workers = inst->max_workers;
 	for (unsigned b = 0; b < inst->buckets; b++) {
-		const struct sl_row row = {.worker = (__u16)(workers ? b % workers : 0),
+		const struct sl_row row = {.worker = (__u16)(b % inst->max_workers),
 					   .mode = SL_ROW_WORKER};
 		uint64_t word;
 

@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# common.bash - what the end-to-end tests share on top of scripts/testbed.sh. bats ends a test at the first
+# command that fails; every function here says what it saw before it fails.
+
+bats_require_minimum_version 1.5.0
+# shellcheck source=scripts/testbed.sh
+. "$BATS_TEST_DIRNAME/../../scripts/testbed.sh"
+
+E2E=$TB_BUILD/tests/e2e
+ORDER=$E2E/nf_order.so
+CAPTURES=$TB_ROOT/../shared/data/captures
+
+needs_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
+
+# expect JSON FILTER...: every jq filter is true of the JSON; says which is not.
+expect() {
+	local json=$1 f bad=0
+	shift
+	for f in "$@"; do
+		jq -e "$f" <<<"$json" >/dev/null || {
+			echo "not so: $f"
+			bad=1
+		}
+	done
+	[ $bad -eq 0 ] || {
+		echo "in: $json"
+		return 1
+	}
+}
+
+# The loss identities, to the packet. What is in flight now is waited for.
+losses_hold() { # [JQ FILTER...]
+	local losses
+	losses=$(tb_s losses "$TB_D" --wait 3s -j)
+	expect "$losses" .quiet .identity_ok.in .identity_ok.out '.unaccounted == 0' '.stray == 0' '.held == 0' \
+		'.bad_row == 0' '.stamp_error == 0' "$@"
+}
+
+# What nf_order.so wrote when the dataplane ended: nobody may have overtaken, been doubled or been in a
+# bucket that another worker was in.
+order_holds() { # FILE [JQ FILTER...]
+	local file=$1
+	shift
+	[ -s "$file" ] || {
+		echo "nf_order wrote nothing"
+		return 1
+	}
+	expect "$(cat "$file")" '.double_owner == 0' '.ring_reordered == 0' '.flow_reordered == 0' \
+		'.duplicated == 0' "$@"
+}
+
+# Frames of the dataplane: each is in exactly one place. Those that the kernel holds between two rings are
+# a batch for each queue at most, and none once all is quiet.
+frames_conserved() {
+	local i frames
+	for i in 1 2 3 4 5 6 7 8; do
+		frames=$("$E2E/rpc" "$TB_RUN/$TB_D.dataplane.sock" status | jq -c .result.frames)
+		jq -e '.total > 0 and .total == .fill + .rx + .parked + .cached + .tx + .kernel and .kernel >= 0 and
+			.parked == 0 and .rx == 0 and .kernel == 0' <<<"$frames" >/dev/null && return 0
+		sleep 0.25
+	done
+	echo "frames: $frames"
+	return 1
+}
+
+# Kernel objects on this machine, to compare before and after.
+kernel_objects() {
+	echo "programs $(bpftool prog show -j | jq length)"
+	echo "maps $(bpftool map show -j | jq length)"
+	echo "links $(bpftool link show -j | jq length)"
+	echo "pins $(find /sys/fs/bpf/sluice 2>/dev/null | wc -l)"
+}
+
+# refused PART CMD...: exit status not 0, nothing on standard output, and one line with PART on standard error.
+refused() {
+	local part=$1 rc=0 out err
+	shift
+	err=$BATS_TEST_TMPDIR/refused.err
+	out=$("$@" 2>"$err" </dev/null) || rc=$?
+	[ $rc -ne 0 ] && [ $rc -lt 126 ] && [ "$(wc -l <"$err")" = 1 ] && grep -qF -- "$part" "$err" && return 0
+	echo "$*: exit $rc, printed: $out"
+	cat "$err"
+	return 1
+}
