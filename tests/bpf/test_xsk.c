@@ -43,8 +43,12 @@ static void attach(const char *ifname, enum sl_xdp_mode mode)
 {
 	static struct sl_rule all;
 	const char *ifaces[] = {ifname};
-	struct sl_attach_opts opts = {
-		.ifaces = ifaces, .ifaces_n = 1, .rules = &all, .rules_n = 1, .mode = mode};
+	struct sl_attach_opts opts = {.ifaces = ifaces,
+				      .ifaces_n = 1,
+				      .rules = &all,
+				      .rules_n = 1,
+				      .max_workers = WORKERS,
+				      .mode = mode};
 
 	all = testnet_rule_all();
 	/* A veth without NAPI leaves the sender's queue in the packet, which generic XDP reads as
@@ -349,5 +353,6 @@ Test(xsk, transmit_and_link_changes)
 	rc = sl_xsk_kick(x);
 	cr_assert(rc == -ENXIO || rc == -EBADF || rc == -ENETDOWN, "%d", rc);
 	rig_close(&rig);
-	cr_assert_eq(sl_detach("slpx4", false, &err), 0, "%s", err.text);
+	rc = sl_detach("slpx4", false, &err);
+	cr_assert(rc == 0 || rc == -ENODEV, "%d, %s", rc, err.text);
 }

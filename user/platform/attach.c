@@ -110,7 +110,7 @@ static int choose_base(struct sl_attach *a, struct sl_error *err)
 	}
 	if (a->base < 0)
 		return 0;
-	if (a->opts->instance && strcmp(a->target[a->base].instance, a->opts->instance))
+	if (a->opts->instance && strcmp(a->target[a->base].instance, a->opts->instance) != 0)
 		return sl_error_set(
 			err, -EINVAL,
 			"%s belongs to the instance %s: leave --instance away, or detach "
@@ -183,7 +183,7 @@ static int plan_replace(struct sl_attach *a, struct sl_error *err)
 static void remove_left(const struct sl_attach *a)
 {
 	for (unsigned i = 0; i < a->n; i++)
-		if (a->target[i].instance[0] && strcmp(a->target[i].instance, a->name))
+		if (a->target[i].instance[0] && strcmp(a->target[i].instance, a->name) != 0)
 			sl_pin_remove(a->target[i].instance);
 }
 
@@ -292,6 +292,7 @@ int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err)
 	lock = sl_pin_lock(true, err);
 	if (lock < 0)
 		return lock;
+	sl_discover_sweep();
 	rc = attach_locked(&a, err);
 	sl_attach_forget(&a);
 	close(lock);

@@ -34,9 +34,9 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts);
  * until then every packet passes. On success err->text is empty, or a line for the operator: native
  * mode was refused and generic taken, and why; or bpffs was mounted.
  *
- * Rows: bucket b to worker b % W, where W is the smaller of max_workers and the CPUs. It hardly
- * matters: without a dataplane every packet passes to the stack, and a dataplane that starts gives
- * the rows of workers that it has not to those that it has.
+ * Rows: bucket b to worker b % max_workers. Without a dataplane every packet passes to the stack
+ * whatever its row says, and a dataplane that starts spreads the rows of workers that it has not
+ * over those that it has.
  *
  * On an interface whose Sluice program came by xdp-loader or ip link the maps are adopted and
  * configured. With `replace` the program is swapped for this one without a gap: what is configured

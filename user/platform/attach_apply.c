@@ -110,7 +110,7 @@ static int list_ifaces(const struct sl_attach *a, struct sl_pin_iface list[SL_MA
 		const struct sl_target *t = &a->target[i];
 		unsigned at = 0;
 
-		while (at < kept && strcmp(list[at].name, t->name))
+		while (at < kept && strcmp(list[at].name, t->name) != 0)
 			at++;
 		if (at == SL_MAX_IFACES)
 			return sl_error_set(

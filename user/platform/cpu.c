@@ -44,7 +44,7 @@ static void measure(void)
 	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(measured_hz));
 #elif defined(__x86_64__) || defined(__i386__)
 	const struct timespec wait = {.tv_nsec = CALIBRATION_NS};
-	uint64_t c0, c1, t0, t1;
+	uint64_t c0 = 0, c1 = 0, t0 = 0, t1 = 0;
 
 	read_both(&c0, &t0);
 	nanosleep(&wait, NULL);
@@ -183,7 +183,7 @@ int sl_cpu_kernel_ns(unsigned cpu, uint64_t *ns)
 		return -errno;
 	snprintf(name, sizeof(name), "cpu%u ", cpu);
 	while (rc && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, name, strlen(name)))
+		if (strncmp(line, name, strlen(name)) != 0)
 			continue;
 		if (sscanf(line + strlen(name), "%llu %llu %llu %llu %llu %llu %llu %llu", &user,
 			   &nice, &system, &idle, &iowait, &irq, &softirq, &steal) != 8)

@@ -82,6 +82,37 @@ int sl_discover_clean(const char *name, struct sl_error *err)
 	return 0;
 }
 
+/* Surely dead: a link whose interface is gone. Programs without a link may live where we do not
+ * see them. */
+static bool is_dead(const char *name)
+{
+	struct sl_pin_iface ifaces[SL_MAX_IFACES];
+	const int n = sl_pin_ifaces(name, ifaces);
+
+	for (int i = 0; i < n; i++) {
+		const int link = sl_pin_open_link(name, ifaces[i].name);
+		const bool dead = link >= 0 && !sl_link_ifindex(link);
+
+		if (link >= 0)
+			close(link);
+		if (!dead)
+			return false;
+	}
+	return n > 0;
+}
+
+void sl_discover_sweep(void)
+{
+	char **names = sl_instance_list();
+
+	for (char **p = names; p && *p; p++) {
+		if (is_dead(*p))
+			sl_pin_remove(*p);
+		free(*p);
+	}
+	free(names);
+}
+
 int sl_discover_adopt(const char *name, const char *ifname, int ifindex, const struct sl_hook *hook,
 		      struct sl_error *err)
 {

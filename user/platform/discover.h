@@ -19,6 +19,10 @@ bool sl_instance_alive(const char *name);
 /* Remove the pins of an instance of which no interface is alive. -EEXIST: it is alive. */
 int sl_discover_clean(const char *name, struct sl_error *err);
 
+/* Remove what attaches left that ended badly: instances all of whose links are dead. The caller
+ * holds the pin lock, exclusive. */
+void sl_discover_sweep(void);
+
 /*
  * Pin the maps of Sluice's program on the interface as the instance `name`. The caller holds the
  * pin lock, exclusive. -EEXIST foreign program, -EPROTO other ABI.

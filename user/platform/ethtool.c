@@ -125,7 +125,7 @@ int sl_ethtool_stats(const char *ifname, struct sl_ethtool_stat **stats, unsigne
 	if (values->n_stats < count)
 		count = values->n_stats;
 	for (unsigned i = 0; i < count; i++) {
-		memcpy(out[i].name, names->data + i * ETH_GSTRING_LEN, ETH_GSTRING_LEN);
+		memcpy(out[i].name, names->data + (size_t)i * ETH_GSTRING_LEN, ETH_GSTRING_LEN);
 		out[i].value = values->data[i];
 	}
 	*stats = out;

@@ -13,7 +13,7 @@
 
 int sl_hook_query(int ifindex, struct sl_hook *hook)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+	struct bpf_xdp_query_opts opts = {.sz = sizeof(opts)};
 	int rc = bpf_xdp_query(ifindex, 0, &opts);
 
 	if (rc)
@@ -89,8 +89,9 @@ static int link_error(const char *ifname, enum sl_xdp_mode mode, int rc, struct 
 
 static int link_create(int ifindex, int prog_fd, enum sl_xdp_mode mode)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts,
-		    .flags = mode == SL_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	const struct bpf_link_create_opts opts = {
+		.sz = sizeof(opts),
+		.flags = mode == SL_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE};
 	int fd = bpf_link_create(prog_fd, ifindex, BPF_XDP, &opts);
 
 	return fd < 0 ? -errno : fd;
@@ -122,9 +123,9 @@ int sl_hook_link(const char *ifname, int ifindex, int prog_fd, enum sl_xdp_mode 
 
 int sl_hook_swap(int ifindex, enum sl_xdp_mode mode, int link_fd, int old_fd, int new_fd)
 {
-	LIBBPF_OPTS(bpf_link_update_opts, link, .flags = BPF_F_REPLACE,
-		    .old_prog_fd = (__u32)old_fd);
-	LIBBPF_OPTS(bpf_xdp_attach_opts, netlink, .old_prog_fd = old_fd);
+	const struct bpf_link_update_opts link = {
+		.sz = sizeof(link), .flags = BPF_F_REPLACE, .old_prog_fd = (__u32)old_fd};
+	const struct bpf_xdp_attach_opts netlink = {.sz = sizeof(netlink), .old_prog_fd = old_fd};
 	const __u32 flags = mode == SL_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 
 	if (link_fd >= 0)
@@ -134,7 +135,7 @@ int sl_hook_swap(int ifindex, enum sl_xdp_mode mode, int link_fd, int old_fd, in
 
 int sl_hook_clear(int ifindex, enum sl_xdp_mode mode, int old_fd)
 {
-	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = old_fd);
+	const struct bpf_xdp_attach_opts opts = {.sz = sizeof(opts), .old_prog_fd = old_fd};
 	const __u32 flags = mode == SL_XDP_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 
 	return bpf_xdp_detach(ifindex, flags | XDP_FLAGS_REPLACE, &opts);

@@ -82,7 +82,7 @@ static void add_addresses(struct addr_set *set)
 	}
 	for (unsigned i = 0; i < n; i++) {
 		set_add(set, &addrs[i].addr);
-		if (memcmp(&addrs[i].broadcast, &none, sizeof(none)))
+		if (memcmp(&addrs[i].broadcast, &none, sizeof(none)) != 0)
 			set_add(set, &addrs[i].broadcast);
 		/* RFC 3021: a /31 has no broadcast. The kernel delivers the computed one also
 		 * where none was configured. */
@@ -122,7 +122,7 @@ static void add_mld(struct addr_set *set)
 
 		if (sscanf(line, "%*u %*s %32s", hex) != 1)
 			continue;
-		while (bytes < 16 && sscanf(hex + 2 * bytes, "%2hhx", &a.b[bytes]) == 1)
+		while (bytes < 16 && sscanf(hex + (size_t)2 * bytes, "%2hhx", &a.b[bytes]) == 1)
 			bytes++;
 		if (bytes == 16)
 			set_add(set, &a);

@@ -51,7 +51,7 @@ static long holder(int fd)
 
 int sl_lock_take(const char *name, struct sl_error *err)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int fd, rc;
 
 	rc = sl_run_dir_make(err);
@@ -87,7 +87,7 @@ void sl_lock_drop(int fd)
 bool sl_lock_held(const char *name)
 {
 	const int fd = open_lock(name, O_RDONLY);
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	bool held;
 
 	if (fd < 0)

@@ -110,7 +110,8 @@ int sl_grace_inner_create(void)
 int sl_map_create(enum sl_map_id id, uint32_t max_entries)
 {
 	const struct sl_map_def *def = &sl_map_defs[id];
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = def->mmap ? BPF_F_MMAPABLE : 0);
+	struct bpf_map_create_opts opts = {.sz = sizeof(opts),
+					   .map_flags = def->mmap ? BPF_F_MMAPABLE : 0};
 	int inner = -1, fd;
 
 	if (def->type == BPF_MAP_TYPE_ARRAY_OF_MAPS) {

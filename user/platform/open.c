@@ -13,9 +13,10 @@
 
 #include "platform/discover.h"
 
-static int adopt(const char *ifname, int ifindex, const struct sl_hook *hook, struct sl_error *err)
+/* Under the lock, and after a fresh look: an attach may have been under way just now. */
+static int adopt(const char *ifname, int ifindex, char instance[SL_NAME_MAX], struct sl_error *err)
 {
-	char known[SL_NAME_MAX];
+	struct sl_hook hook = {0};
 	bool mounted;
 	int lock, rc;
 
@@ -25,10 +26,18 @@ static int adopt(const char *ifname, int ifindex, const struct sl_hook *hook, st
 	lock = sl_pin_lock(true, err);
 	if (lock < 0)
 		return lock;
-	/* Somebody else may have adopted it while the lock was not ours. */
-	rc = sl_discover_by_prog(ifindex, hook->prog_id, known);
+	rc = sl_hook_query(ifindex, &hook);
+	if (!rc && hook.prog_id && !sl_discover_by_prog(ifindex, hook.prog_id, instance))
+		goto out;
+	if (!rc && !hook.prog_id)
+		rc = -ENOENT;
 	if (rc)
-		rc = sl_discover_adopt(ifname, ifname, ifindex, hook, err);
+		sl_error_set(err, rc, "Sluice is not attached to %s any more", ifname);
+	else
+		rc = sl_discover_adopt(ifname, ifname, ifindex, &hook, err);
+	if (!rc)
+		snprintf(instance, SL_NAME_MAX, "%s", ifname);
+out:
 	close(lock);
 	return rc;
 }
@@ -50,11 +59,9 @@ static int resolve(const char *name, char instance[SL_NAME_MAX], struct sl_error
 	    !sl_discover_by_prog(ifindex, hook.prog_id, instance))
 		return 0;
 	if (hook.prog_id) {
-		rc = adopt(name, ifindex, &hook, err);
+		rc = adopt(name, ifindex, instance, err);
 		/* An interface with a foreign program may bear an instance's name all the same. */
-		if (!rc)
-			return sl_discover_by_prog(ifindex, hook.prog_id, instance);
-		if (!is_pinned(name))
+		if (!rc || !is_pinned(name))
 			return rc;
 	}
 	if (is_pinned(name)) {

@@ -173,23 +173,25 @@ void sl_pin_remove(const char *name)
 	rmdir(path);
 }
 
-static char **append(char **names, size_t *n, const char *name)
+/* 0, or -ENOMEM with *names as it was. */
+static int append(char ***names, size_t *n, const char *name)
 {
-	char **more = realloc(names, (*n + 2) * sizeof(*more));
+	char **more = realloc(*names, (*n + 2) * sizeof(*more));
 
 	if (!more)
-		return NULL;
+		return -ENOMEM;
+	*names = more;
 	more[*n] = strdup(name);
-	more[*n + 1] = NULL;
 	if (!more[*n])
-		return NULL;
+		return -ENOMEM;
 	decode(more[(*n)++]);
-	return more;
+	more[*n] = NULL;
+	return 0;
 }
 
 char **sl_instance_list(void)
 {
-	char **names = calloc(1, sizeof(*names)), **more;
+	char **names = calloc(1, sizeof(*names));
 	char path[SL_PIN_PATH];
 	struct dirent *entry;
 	size_t n = 0;
@@ -197,14 +199,9 @@ char **sl_instance_list(void)
 
 	sl_pin_path(path, NULL, NULL, NULL);
 	dir = names ? opendir(path) : NULL;
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		more = append(names, &n, entry->d_name);
-		if (!more)
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && append(&names, &n, entry->d_name))
 			break;
-		names = more;
-	}
 	if (dir)
 		closedir(dir);
 	return names;

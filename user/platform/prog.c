@@ -65,7 +65,7 @@ out:
 static int map_abi(uint32_t id, uint32_t *abi)
 {
 	const char suffix[] = ".rodata";
-	struct bpf_map_info info;
+	struct bpf_map_info info = {0};
 	int fd, offset, rc = 0;
 	const __u32 zero = 0;
 	size_t len;
@@ -76,10 +76,10 @@ static int map_abi(uint32_t id, uint32_t *abi)
 		return fd;
 	len = strlen(info.name);
 	/* The prefix is the object's name, which is the file's for ip link and xdp-loader. */
-	if (len < sizeof(suffix) - 1 || strcmp(info.name + len - (sizeof(suffix) - 1), suffix))
+	if (len < sizeof(suffix) - 1 || strcmp(info.name + len - (sizeof(suffix) - 1), suffix) != 0)
 		goto out;
 	offset = abi_offset(&info);
-	if (offset < 0)
+	if (offset < 0 || !info.value_size)
 		goto out;
 	data = malloc(info.value_size);
 	if (!data) {
@@ -176,7 +176,7 @@ static int map_complete(const struct sl_prog *prog, struct sl_map_set *set, enum
 
 int sl_prog_maps(const struct sl_prog *prog, struct sl_map_set *set, struct sl_error *err)
 {
-	struct bpf_map_info info;
+	struct bpf_map_info info = {0};
 	uint32_t buckets = 0;
 	int rc;
 

@@ -110,7 +110,9 @@ static int bind_error(const struct sl_xsk_umem *u, const struct sl_xsk_opts *opt
 				    u->ifname, u->queue,
 				    opts->bind == SL_XSK_BIND_ZEROCOPY ? "zero-copy" : "AF_XDP");
 	case -ENODEV:
-		return sl_error_set(err, rc, "interface %s is gone or down: bring it up",
+		return sl_error_set(err, rc, "interface %s is gone", u->ifname);
+	case -ENETDOWN:
+		return sl_error_set(err, rc, "interface %s is down: ip link set %s up", u->ifname,
 				    u->ifname);
 	case -EPERM:
 		return sl_error_set(err, rc, "AF_XDP socket on %s refused: run as root", u->ifname);
