@@ -153,6 +153,24 @@ Test(load, change_of_owner_takes_no_foreign_samples)
 	cr_expect_float_eq(load.buckets[8].cost, before, 1, "%f", load.buckets[8].cost);
 }
 
+Test(load, interrupted_sample_makes_no_elephant)
+{
+	double before;
+
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 500;
+	sample();
+	run(10);
+	before = load.buckets[8].load;
+	m.sampled_cycles[0][8] += 100000000; /* 50 ms off the CPU in one sample */
+	run(1);
+	cr_expect_lt(load.buckets[8].load, 2.5 * before, "%f from %f", load.buckets[8].load,
+		     before);
+	run(10);
+	cr_expect_lt(load.buckets[8].load, 1.5 * before, "%f from %f", load.buckets[8].load,
+		     before);
+}
+
 Test(load, restarted_counters_make_no_huge_load)
 {
 	model_zipf(&m, 0.5, 2);

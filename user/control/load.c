@@ -11,6 +11,7 @@
  */
 #define CHANGE_FACTOR 2
 #define CHANGE_SIGMAS 6
+#define OUTLIER 4
 #define ENOUGH_SAMPLES 8 /* cost samples in an interval that count with half their weight */
 #define BACKLOG_SHARE 0.25
 #define ENOUGH_PACKETS 32 /* processed in an interval, to measure cycles per packet */
@@ -60,8 +61,14 @@ static void update_rate(struct sl_load_bucket *b, uint64_t packets, double dt, d
 		b->rate += (float)((count / dt - b->rate) * alpha);
 }
 
-/* Samples are the owner's: after a change of owner the next interval is the first that counts. */
-static void update_cost(struct sl_load_bucket *b, const struct sl_sample_bucket *s, double alpha)
+/*
+ * Samples are the owner's: after a change of owner the next interval is the first that counts.
+ * `prior` is believed until samples say otherwise. A sample that was interrupted (the thread was
+ * preempted, a page was faulted in) is hundreds of times too long: an interval counts as at most
+ * OUTLIER times what was known, so that it takes several in a row to make a bucket expensive.
+ */
+static void update_cost(struct sl_load_bucket *b, const struct sl_sample_bucket *s, double prior,
+			double alpha)
 {
 	uint32_t samples = s->cost_samples - b->last_samples;
 
@@ -69,14 +76,21 @@ static void update_cost(struct sl_load_bucket *b, const struct sl_sample_bucket 
 		double cost = (double)(s->cost_cycles - b->last_cycles) / samples;
 
 		if (!(b->cost > 0))
-			b->cost = (float)cost;
-		else
-			b->cost += (float)((cost - b->cost) * alpha * samples /
-					   (samples + ENOUGH_SAMPLES));
+			b->cost = (float)(prior > 0 ? prior : cost);
+		cost = fmin(fmax(cost, b->cost / OUTLIER), b->cost * OUTLIER);
+		b->cost += (float)((cost - b->cost) * alpha * samples / (samples + ENOUGH_SAMPLES));
 	}
 	b->last_owner = s->owner;
 	b->last_cycles = s->cost_cycles;
 	b->last_samples = s->cost_samples;
+}
+
+/* What a sample of a bucket nobody sampled yet would show at this worker. */
+static double sample_prior(const struct sl_load *l, unsigned w)
+{
+	if (w >= l->workers_n || !(l->workers[w].scale > 0))
+		return 0;
+	return l->workers[w].cycles_per_packet / l->workers[w].scale;
 }
 
 /* Cycles per packet for buckets that no sample describes: the worker's, else everybody's. */
@@ -176,7 +190,7 @@ static void update_buckets(struct sl_load *l, const struct sl_sample *s,
 		struct sl_load_bucket *k = &l->buckets[b];
 		uint64_t packets = delta(now->packets, k->last_packets);
 
-		update_cost(k, now, alpha);
+		update_cost(k, now, sample_prior(l, now->owner), alpha);
 		k->last_packets = now->packets;
 		if (!(dt > 0))
 			continue;

@@ -7,6 +7,7 @@
 /* A round may take 1/200 of the time between rounds: half of the 1 % that the daemon allows itself.
  */
 #define ROUND_SHARE 200
+#define ELEPHANT_ROUNDS 10 /* a burst is none */
 #define IDLE_NS 200000000ULL /* how often to look whether a dataplane has come */
 
 static void report_stuck(struct served *s, const struct sl_tick_result *r)
@@ -32,8 +33,10 @@ static void report_elephant(struct served *s, const struct sl_tick_result *r)
 {
 	int e = r->plan.elephant;
 
-	if (e == s->reported_elephant)
+	s->elephant_rounds = e == s->reported_elephant ? 0 : s->elephant_rounds + 1;
+	if (s->elephant_rounds < ELEPHANT_ROUNDS)
 		return;
+	s->elephant_rounds = 0;
 	if (e >= 0)
 		log_line(LOG_WARNING,
 			 "%s: bucket %d needs %.1f cores: no move can help it, it gets a worker to "

@@ -30,6 +30,7 @@ struct served {
 	struct sl_tick_result last; /* of the latest round; `moves` is not valid */
 	bool reported_stuck[SL_MAX_WORKERS];
 	int reported_elephant; /* -1: none */
+	unsigned elephant_rounds; /* in a row that found another one than was reported */
 };
 
 /* Take over an opened instance (its owner from now on, also on failure). NULL on no memory. */
