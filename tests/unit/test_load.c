@@ -158,7 +158,7 @@ Test(load, interrupted_sample_makes_no_elephant)
 	double before;
 
 	for (unsigned b = 0; b < 256; b++)
-		m.rate[b] = 500;
+		m.rate[b] = b == 12 ? 20 : 500; /* 12: too few to be sampled */
 	sample();
 	run(10);
 	before = load.buckets[8].load;
@@ -167,6 +167,13 @@ Test(load, interrupted_sample_makes_no_elephant)
 	cr_expect_lt(load.buckets[8].load, 2.5 * before, "%f from %f", load.buckets[8].load,
 		     before);
 	run(10);
+	/* And not where it is the first sample of its bucket either. */
+	m.sampled_cycles[0][12] += 100000000;
+	m.samples[0][12]++;
+	m.bucket[12].cost_samples = m.samples[0][12];
+	m.rate[12] = 600;
+	run(1);
+	cr_expect_lt(load.buckets[12].cost, 40000, "%f cycles", load.buckets[12].cost);
 	cr_expect_lt(load.buckets[8].load, 1.5 * before, "%f from %f", load.buckets[8].load,
 		     before);
 }
