@@ -22,7 +22,7 @@ PKG_CONFIG ?= pkg-config
 Q := $(if $(filter 0,$(V)),@)
 msg = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' '$(1)' '$(2)')
 
-PKGS := libbpf libxdp jansson libcyaml libmicrohttpd libcap-ng libmnl ncursesw libpcap
+PKGS := libbpf libxdp jansson yaml-0.1 libmicrohttpd libcap-ng libmnl ncursesw libpcap
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
 CFLAGS ?= -O2 -g
 , := ,
@@ -123,6 +123,8 @@ test_options_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o move_wo
 test_top_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o output.o sample.o move_log.o top/layout.o)
 $(B)/tests/unit/test_options: $(test_options_OBJ)
 $(B)/tests/unit/test_top: $(test_top_OBJ)
+test_handover_model_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/model/*.c))
+$(B)/tests/unit/test_handover_model: $(test_handover_model_OBJ)
 
 $(BENCH) $(FUZZ) $(E2E): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
 	$(call msg,LD,$@)
@@ -202,5 +204,7 @@ install: all
 	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 docs/sluice.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluice
-	install -m 644 docs/systemd/*.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	for u in sluiced sluice@; do \
+		sed 's|@PREFIX@|$(PREFIX)|' docs/systemd/$$u.service \
+			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service || exit 1; done
 	install -m 644 README.md CHANGELOG.md docs/sluice.yaml $(DESTDIR)$(PREFIX)/share/doc/sluice/

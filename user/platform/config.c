@@ -126,7 +126,7 @@ static const struct sl_yaml_field root_fields[] = {
 	{"socket", set_part, .fields = socket_fields},
 	{"metrics", set_part, .fields = metrics_fields},
 	{"balance", set_balance, .fields = balance_fields},
-	{ "instances", set_instances, .offset = 0 },
+	{"instances", set_instances, .offset = 0},
 	{0},
 };
 
