@@ -185,6 +185,10 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 	for (unsigned i = 0; i < SL_MOVE_LOG; i++)
 		if (dp->inst->moves[i].seq > dp->move_seq)
 			dp->move_seq = dp->inst->moves[i].seq;
+	ret = sl_instance_grace(dp->inst);
+	if (ret)
+		return sl_error_set(err, ret, "cannot wait for XDP's grace period (map grace): %s",
+				    strerror(-ret));
 	ledger_settle(dp);
 	ledger_name_reasons(dp);
 	place_workers(dp);

@@ -53,6 +53,9 @@ static void on_link(const struct sl_net_event *event, void *arg)
 			continue;
 		}
 		dp->iface_mtu[i] = event->link.mtu;
+		/* what waits in TX rings since the link went down can go now */
+		for (unsigned w = 0; w < dp->workers_max; w++)
+			worker_wake(&dp->worker[w]);
 	}
 }
 

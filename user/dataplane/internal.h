@@ -110,7 +110,7 @@ struct sl_outgoing {
 /* One socket of a worker and what it saw there. */
 struct sl_worker_ring {
 	struct sl_xsk xsk;
-	bool open;
+	_Atomic bool open; /* set by whoever opens it, before the home is active */
 	bool stamped; /* last_epoch is valid */
 	bool tx_dirty; /* descriptors not yet taken by the kernel */
 	bool tx_down; /* the kernel refuses: the interface is down */

@@ -118,16 +118,19 @@ void members_clear_slots(struct sl_dataplane *dp)
 		clear_slots(dp, i);
 }
 
-/* The last shard is gone and no row names it: nothing is on its way to it once the polls in flight
- * are over. */
+/*
+ * The last shard is gone and no row names it. ABSENT first: a row written to it from here on is put
+ * back by moves_start(), so that nothing waits in its parks when its thread is to end.
+ */
 static void leave(struct sl_dataplane *dp, unsigned id)
 {
 	struct worker *w = &dp->worker[id];
 
+	__atomic_store_n(&w->stat->state, SL_WORKER_ABSENT, __ATOMIC_RELEASE);
 	clear_slots(dp, id);
 	sl_instance_grace(dp->inst);
+	moves_start(dp);
 	worker_join(w);
-	__atomic_store_n(&w->stat->state, SL_WORKER_ABSENT, __ATOMIC_RELEASE);
 	dp_log(dp, "worker %u has left", id);
 }
 

@@ -7,10 +7,12 @@
 #include "dataplane/worker.h"
 #include "platform/clock.h"
 
+/* A leaving worker still has its sockets: a row that names it is carried out, and its bucket then
+ * moved on. */
 static bool worker_serves(const struct sl_dataplane *dp, unsigned id)
 {
 	return id < dp->workers_max &&
-	       __atomic_load_n(&dp->inst->workers[id].state, __ATOMIC_ACQUIRE) == SL_WORKER_RUNNING;
+	       __atomic_load_n(&dp->inst->workers[id].state, __ATOMIC_ACQUIRE) != SL_WORKER_ABSENT;
 }
 
 void moves_settle(struct sl_dataplane *dp)

@@ -242,7 +242,9 @@ static bool park_check(struct worker *w, uint32_t bucket)
 		announce_all(w, bucket, word.epoch);
 		return true;
 	}
-	if (row.worker == w->id)
+	/* a worker that is to leave its loop gets no more buckets: a row written to it now is
+	 * refused */
+	if (row.worker == w->id && !atomic_load_explicit(&w->quit, memory_order_acquire))
 		return false;
 	park_stray(w, bucket);
 	return true;
