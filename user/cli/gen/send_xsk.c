@@ -3,6 +3,7 @@
  * send_xsk.c - paced or full-rate sending by AF_XDP: any traffic, any queue.
  */
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "cli/gen/port.h"
 #include "cli/gen/send.h"
 
-/* How long what is in the rings may wait at the end for a receiver that pushes back. */
+/* How long what is due or in the rings may wait at the end for a receiver that pushes back. */
 #define FLUSH_NS 1000000000u
 /* How soon a ring that the kernel left unfinished is tried again while nothing is due. */
 #define RETRY_NS 50000u
@@ -23,6 +24,7 @@ struct sender {
 	struct gen_schedule schedule;
 	struct gen_port *port; /* [plan->queues] */
 	uint64_t margin_ns, end_ns, measure_ns;
+	uint64_t limit; /* packets */
 	uint64_t accepted_before; /* the measured time */
 	bool measuring;
 	int rc;
@@ -49,8 +51,8 @@ static bool pending(const struct sender *s)
 static bool go_on(const struct sender *s, uint64_t now)
 {
 	return !s->rc && !atomic_load_explicit(s->plan->stop, memory_order_relaxed) &&
-	       (!s->end_ns || now < s->end_ns) &&
-	       (!s->plan->count || s->sent->made < s->plan->count) && gen_source_more(&s->source);
+	       (!s->end_ns || now < s->end_ns) && s->sent->made < s->limit &&
+	       gen_source_more(&s->source);
 }
 
 static uint64_t kick_all(struct sender *s)
@@ -145,6 +147,28 @@ static void flush(struct sender *s)
 	}
 }
 
+/*
+ * When to stop. What is due within the duration is sent even if late, so that a stalled sender does
+ * not change how much was asked for.
+ */
+static void set_end(struct sender *s, uint64_t now)
+{
+	const struct gen_plan *plan = s->plan;
+	const uint64_t whole = plan->warmup_ns + plan->duration_ns;
+	double due;
+
+	s->limit = plan->count ? plan->count : UINT64_MAX;
+	if (!plan->duration_ns)
+		return;
+	s->end_ns = now + whole;
+	if (plan->rate <= 0)
+		return;
+	s->end_ns += FLUSH_NS;
+	due = round(plan->rate * (double)whole / 1e9);
+	if (due < (double)s->limit)
+		s->limit = due < 1 ? 1 : (uint64_t)due;
+}
+
 static void send_all(struct sender *s)
 {
 	const struct gen_plan *plan = s->plan;
@@ -152,8 +176,7 @@ static void send_all(struct sender *s)
 
 	s->schedule = (struct gen_schedule){now, plan->rate, plan->burst};
 	s->sent->start_ns = now;
-	if (plan->duration_ns)
-		s->end_ns = now + plan->warmup_ns + plan->duration_ns;
+	set_end(s, now);
 	gen_source_init(&s->source, s->plan, now);
 	while (go_on(s, now)) {
 		uint64_t due;
