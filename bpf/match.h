@@ -92,19 +92,33 @@ static __always_inline __u64 sl_match_ports(const struct sl_match *m, __u64 cand
 	return 0;
 }
 
-/*
- * The rules that accept addresses (bytes as they lie in the header) and protocol; SL_MATCH_LOCAL
- * among them unless `local`.
- */
-static __always_inline __u64 sl_match_candidates(const struct sl_match *m, const void *src,
-						 const void *dst, __u8 proto, __u16 flags,
-						 int local)
+/* The rules that accept the protocol; SL_MATCH_LOCAL among them unless `local`. */
+static __always_inline __u64 sl_match_proto(const struct sl_match *m, __u8 proto, int local)
 {
 	__u64 cand = m->proto[proto];
 
 	if (sl_unlikely(local))
 		cand &= ~SL_MATCH_LOCAL;
+	return cand;
+}
+
+/* Of these, the rules that accept the addresses too (bytes as they lie in the header). */
+static __always_inline __u64 sl_match_addresses(const struct sl_match *m, const void *src,
+						const void *dst, __u16 flags, __u64 cand)
+{
 	return flags & SL_META_V4 ? sl_match_v4(m, src, dst, cand) : sl_match_v6(m, src, dst, cand);
+}
+
+/*
+ * The short way for `all` and its like: true if the first rule for the protocol takes whatever
+ * comes, and the destination's last byte is that of no local address.
+ */
+static __always_inline int sl_match_open(const struct sl_match *m, const __u8 *dst, __u16 flags,
+					 __u64 cand)
+{
+	__u64 filter = flags & SL_META_V4 ? m->v4[SL_DST][3][dst[3]] : m->v6[SL_DST][15][dst[15]];
+
+	return cand & -cand & m->open[!(flags & SL_META_V4)] && !(cand & filter & SL_MATCH_LOCAL);
 }
 
 /* The addresses of a tuple as bytes. */
@@ -133,8 +147,8 @@ static __always_inline enum sl_match_verdict sl_match_decide(const struct sl_mat
 static __always_inline enum sl_match_verdict
 sl_match(const struct sl_match *m, const struct sl_tuple *t, __u16 flags, int local)
 {
-	__u64 cand = sl_match_candidates(m, sl_tuple_bytes(t->src, flags),
-					 sl_tuple_bytes(t->dst, flags), t->proto, flags, local);
+	const void *src = sl_tuple_bytes(t->src, flags), *dst = sl_tuple_bytes(t->dst, flags);
+	__u64 cand = sl_match_addresses(m, src, dst, flags, sl_match_proto(m, t->proto, local));
 	__u64 low = cand & -cand;
 
 	if (low & m->ports)

@@ -93,7 +93,7 @@ struct sl_icmp {
  * IPv4 addresses are word 3; the other words are not written then.
  */
 struct sl_tuple {
-	__be32 src[4], dst[4];
+	__be32 src[4] __attribute__((aligned(8))), dst[4];
 	__u16 sport, dport; /* host order; an ICMP echo has its identifier in both; 0 where there
 			       are none */
 	__u8 proto; /* IP protocol */

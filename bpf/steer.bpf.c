@@ -140,9 +140,13 @@ static __always_inline int steer_match(struct xdp_md *ctx, const struct sl_contr
 				       const void *src, const void *dst, __u16 flags, __u32 l3_off)
 {
 	int local = ctl->flags & SL_CTL_LOCAL;
-	__u64 cand = sl_match_candidates(m, src, dst, t->proto, flags, local), low = cand & -cand;
+	__u64 cand = sl_match_proto(m, t->proto, local), low;
 	enum sl_match_verdict verdict;
 
+	if (!(flags & SL_META_ICMP_ERROR) && sl_match_open(m, dst, flags, cand))
+		return SL_PARSED;
+	cand = sl_match_addresses(m, src, dst, flags, cand);
+	low = cand & -cand;
 	if (sl_unlikely(low & m->ports))
 		low = steer_match_ports(ctl->match_set, cand, (__u32)t->sport << 16 | t->dport,
 					t->ports);
@@ -194,7 +198,8 @@ __noinline int steer_slow(struct xdp_md *ctx, struct steer_flow *flow)
 	return SL_PARSED;
 }
 
-/* Ports of a fast packet, of which `length` bytes are L4. Other protocols are for steer_slow(). */
+/* Protocol and ports of a fast packet, of which `length` bytes are L4. Other protocols are for
+ * steer_slow(). */
 static __always_inline int steer_fast_ports(const struct sl_ports *ports, __u8 proto, __u32 length,
 					    struct sl_tuple *t)
 {
@@ -228,8 +233,6 @@ static __always_inline int steer_fast_v4(const struct sl_ipv4 *ip, const void *e
 	length = bpf_ntohs(ip->tot_len);
 	if (length > (__u32)((const char *)end - (const char *)ip) || length < sizeof(*ip))
 		return 0;
-	t->src[3] = ip->saddr;
-	t->dst[3] = ip->daddr;
 	return steer_fast_ports(ports, ip->protocol, length - sizeof(*ip), t);
 }
 
@@ -245,7 +248,6 @@ static __always_inline int steer_fast_v6(const struct sl_ipv6 *ip, const void *e
 	length = bpf_ntohs(ip->payload_len);
 	if (length > (__u32)((const char *)end - (const char *)ports))
 		return 0;
-	sl_v6_addresses(t, ip);
 	return steer_fast_ports(ports, ip->nexthdr, length, t);
 }
 
@@ -318,7 +320,8 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 
 /*
  * The fast path: match, hash and redirect the packet behind `vlans` tags. STEER_SLOW: not its kind.
- * Inlined for no tag and for one, so that every offset is a constant.
+ * Inlined for no tag and for one, so that every offset is a constant. The asm keeps clang from
+ * holding addresses, as words for the hash, for the bytes that matching wants: it has no registers.
  */
 #define STEER_SLOW (-1)
 
@@ -338,14 +341,18 @@ static __always_inline int steer_fast(struct xdp_md *ctx, const struct sl_contro
 			return STEER_SLOW;
 		flow.flags = SL_META_V4 | SL_META_PORTS;
 		flow.l4_off = off + sizeof(struct sl_ipv4);
-		flow.hash = sl_hash_v4(ctl->hash_key, &t);
+		flow.hash = sl_hash_v4(ctl->hash_key, ip4->saddr, ip4->daddr, t.sport, t.dport,
+				       t.proto);
+		asm("" : "+r"(ip4));
 		rc = steer_match(ctx, ctl, m, &t, &ip4->saddr, &ip4->daddr, SL_META_V4, off);
 	} else if (type == bpf_htons(SL_ETH_IPV6)) {
 		if (!steer_fast_v6(ip6, end, &t))
 			return STEER_SLOW;
 		flow.flags = SL_META_V6 | SL_META_PORTS;
 		flow.l4_off = off + sizeof(struct sl_ipv6);
-		flow.hash = sl_hash_v6(ctl->hash_key, &t);
+		flow.hash = sl_hash_v6(ctl->hash_key, ip6->saddr, ip6->daddr, t.sport, t.dport,
+				       t.proto);
+		asm("" : "+r"(ip6));
 		rc = steer_match(ctx, ctl, m, &t, ip6->saddr, ip6->daddr, SL_META_V6, off);
 	} else {
 		return STEER_SLOW;
