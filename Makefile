@@ -68,7 +68,7 @@ all: $(BIN) $(LIBA) $(LIBSO) $(B)/libsluice.pc $(B)/bpf/steer.bpf.o
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c | tools
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $@.d -c $< -o $@.tmp && llvm-strip -g $@.tmp && mv $@.tmp $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $@.d -c $< -o $@.tmp && llvm-strip -g $@.tmp && mv $@.tmp $@
 
 $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call msg,SKEL,$@)
