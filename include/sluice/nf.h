@@ -101,7 +101,10 @@ struct sl_nf {
 	 */
 	void (*process)(const struct sl_nf_ctx *ctx, struct sl_packet **pkts, unsigned n);
 
-	/* A flow ends: idle, evicted or the dataplane stops. May be NULL. On the owner's thread. */
+	/*
+	 * A flow ends: idle, evicted, removed, or the dataplane stops. Must not look flows up. May
+	 * be NULL. On the owner's thread.
+	 */
 	void (*flow_end)(void *self, const void *key, void *value);
 
 	/*

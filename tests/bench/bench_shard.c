@@ -133,7 +133,7 @@ static void fill(struct bench *b)
 
 	for (uint32_t i = 0; i < b->flows / b->threads; i++) {
 		for (uint32_t owner = 0; owner < b->threads; owner++) {
-			struct sl_flow_key key;
+			struct sl_flow_key key = {0};
 			uint32_t hash = stream_hash(&s, i, owner);
 
 			stream_key(&key, i, owner);
@@ -235,7 +235,7 @@ static uint64_t run(struct bench *b)
  */
 static double ratio(const struct bench *b, enum contender kind)
 {
-	double v[SLICES_MAX];
+	double v[SLICES_MAX] = {0};
 
 	for (unsigned n = 0; n < b->slices; n++)
 		v[n] = b->mops[OURS][n] / b->mops[kind][n];

@@ -98,7 +98,7 @@ static uint32_t worst_measure(uint32_t flows)
 			abort();
 		memset(w.ns[op], 0xff, flows * sizeof(*w.ns[op]));
 	}
-	for (int run = 0; run < WORST_RUNS; run++)
+	for (int i = 0; i < WORST_RUNS; i++)
 		worst_run(&w);
 	for (int op = 0; op < WORST_OPS; op++) {
 		ns[op] = worst_of(&w, op);

@@ -110,16 +110,6 @@ struct chain {
 	unsigned n, spares;
 };
 
-static void spare_add(struct chain *c, uint32_t spare)
-{
-	unsigned i = c->spares++;
-
-	/* Ascending, so that the highest goes first: see flow_overflow_free(). */
-	for (; i && c->spare[i - 1] > spare; i--)
-		c->spare[i] = c->spare[i - 1];
-	c->spare[i] = spare;
-}
-
 static void chain_take(struct sl_flow_table *t, struct chain *c, struct flow_bucket *b)
 {
 	uint32_t next;
@@ -130,7 +120,7 @@ static void chain_take(struct sl_flow_table *t, struct chain *c, struct flow_buc
 		next = b->next;
 		memset(b, 0, sizeof(*b));
 		if (next) {
-			spare_add(c, next);
+			c->spare[c->spares++] = next;
 			b = flow_overflow(t, next);
 		}
 	} while (next);
@@ -146,20 +136,19 @@ static void chain_put(struct sl_flow_table *t, struct chain_end *end, uint64_t s
 		      struct chain *from)
 {
 	if (end->slot == FLOW_BUCKET_SLOTS) {
-		uint32_t next = from->spare[0];
+		uint32_t next = from->spare[--from->spares];
 
-		from->spares--;
-		memmove(from->spare, from->spare + 1, from->spares * sizeof(*from->spare));
 		end->b->next = next;
 		*end = (struct chain_end){flow_overflow(t, next), 0};
 	}
 	end->b->slot[end->slot++] = slot;
 }
 
-static void spares_free(struct sl_flow_table *t, struct chain *c)
+/* Chains have no gaps: so a split leaves one overflow bucket at most, and a merge leaves none. */
+static void spare_free(struct sl_flow_table *t, const struct chain *c)
 {
-	while (c->spares)
-		flow_overflow_free(t, c->spare[--c->spares]);
+	if (c->spares)
+		flow_overflow_free(t, c->spare[0]);
 }
 
 /*
@@ -200,7 +189,7 @@ void flow_index_grow(struct sl_flow_table *t)
 	memset(upper, 0, sizeof(*upper));
 	split(t, &c, flow_bucket(t, n & (t->mask >> 1)), upper, t->mask - (t->mask >> 1));
 	t->nbuckets = n + 1;
-	spares_free(t, &c);
+	spare_free(t, &c);
 }
 
 static unsigned chain_slots(const struct sl_flow_table *t, const struct flow_bucket *b,
@@ -231,7 +220,7 @@ static int merge(struct sl_flow_table *t, struct chain *c, struct flow_bucket *b
 
 		if (!spare)
 			return -ENOMEM;
-		spare_add(c, spare);
+		c->spare[c->spares++] = spare;
 	}
 
 	chain_take(t, c, b);
@@ -255,6 +244,6 @@ void flow_index_shrink(struct sl_flow_table *t)
 	t->nbuckets = n;
 	if (n == (t->mask >> 1) + 1)
 		t->mask >>= 1;
-	spares_free(t, &c);
+	spare_free(t, &c);
 	flow_segments_shrink(t, &t->index, n);
 }

@@ -22,7 +22,7 @@ uint32_t flow_overflow_new(struct sl_flow_table *t)
 
 /*
  * Bucket i is in no chain any more; the last one takes its number. All others must be in their
- * chains: who frees several frees the highest first.
+ * chains, to be found there.
  */
 void flow_overflow_free(struct sl_flow_table *t, uint32_t i)
 {

@@ -95,6 +95,6 @@ void flow_segments_shrink(struct sl_flow_table *t, struct flow_segments *s, uint
 		s->more = NULL;
 		s->more_cap = 0;
 	}
-	if (s->first_cap > s->embedded_cap && n <= s->first_cap / 4)
+	if (s->first_cap > s->embedded_cap && (n <= s->embedded_cap || n <= s->first_cap / 4))
 		first_resize(t, s, n <= s->embedded_cap ? s->embedded_cap : s->first_cap / 2, n);
 }

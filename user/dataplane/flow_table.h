@@ -3,7 +3,11 @@
  * flow_table.h - the flow table of one shard and one NF. See sluice/nf.h for look-ups.
  *
  * One thread at a time: the shard's owner. Grows and shrinks a few entries per operation, so no
- * operation takes longer than a bounded number of steps. Moves between workers by pointer.
+ * operation takes longer than a bounded number of steps. Moves between workers by pointer; the
+ * release and acquire of the owner word order what the two do.
+ *
+ * The table trusts the hash: at most 224 flows whose hashes agree in all that the table uses find
+ * room, further ones meet the policy below.
  */
 #ifndef SL_DATAPLANE_FLOW_TABLE_H
 #define SL_DATAPLANE_FLOW_TABLE_H
@@ -12,7 +16,11 @@
 
 enum sl_flow_policy {
 	SL_FLOW_REFUSE, /* no room: the new flow is refused and counted */
-	SL_FLOW_EVICT, /* no room: the flow idle longest in the neighbourhood goes, counted */
+	/*
+	 * No room: the flow idle longest in the neighbourhood goes, counted. Never one whose value
+	 * was handed out in the same batch. A table without flows has none to give: it refuses.
+	 */
+	SL_FLOW_EVICT,
 };
 
 /* Shared by all tables of a dataplane; the byte account is the only thing that workers share. */
@@ -31,22 +39,31 @@ struct sl_flow_config {
 	size_t key_size, value_size;
 	uint32_t idle_ms;
 	struct sl_flow_budget *budget;
-	void (*flow_end)(void *self, const void *key, void *value); /* may be NULL */
+	/* Once for every flow, however it ends. Must not call the table. May be NULL. */
+	void (*flow_end)(void *self, const void *key, void *value);
 	void *self;
 };
 
-/* An empty table takes no memory beyond its header. NULL: no memory. `config` must outlive it. */
+/*
+ * An empty table takes no memory beyond its header, which is not charged to the budget. NULL: no
+ * memory, or a size out of range (errno EINVAL). `config` must outlive the table.
+ */
 struct sl_flow_table *sl_flow_table_new(const struct sl_flow_config *config);
 /* Calls flow_end for every flow. */
 void sl_flow_table_free(struct sl_flow_table *t);
 
 uint64_t sl_flow_table_count(const struct sl_flow_table *t);
+/* What it has charged to the budget. */
 size_t sl_flow_table_bytes(const struct sl_flow_table *t);
 /* What happened since the last call of this function; clears it. */
 struct sl_flow_counts sl_flow_table_take_counts(struct sl_flow_table *t);
 
-/* Look at up to `budget` entries from where the last call ended; forget the idle ones. Returns how
- * many went. */
+/*
+ * Look at up to `budget` entries from where the last call ended; forget the idle ones. Returns how
+ * many went. A flow never goes before its idle_ms, and at most 4.2 ms (two ticks) after, when a
+ * sweep or a look-up with `create` meets it. Closes gaps and gives memory back, too: so it wants
+ * calling also where idle_ms is 0. Ends the validity of value pointers.
+ */
 unsigned sl_flow_table_expire(struct sl_flow_table *t, uint64_t now_ns, unsigned budget);
 
 /*
