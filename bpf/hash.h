@@ -75,19 +75,22 @@ static __always_inline __u64 sl_hash_end6(const __u64 *key, __u64 upper, __u64 l
 static __always_inline __u32 sl_hash_v6(const __u64 *key, const __be32 *saddr, const __be32 *daddr,
 					__u16 sport, __u16 dport, __u8 proto)
 {
-	__u64 x = sl_hash_half6(saddr), y = sl_hash_half6(daddr);
-	__u64 x_lower = sl_hash_half6(saddr + 2), y_lower = sl_hash_half6(daddr + 2);
-	__u64 src = sl_hash_end6(key, x, x_lower, sport);
-	__u64 dst = sl_hash_end6(key, y, y_lower, dport);
+	__u64 x = sl_hash_half6(saddr), x_lower = sl_hash_half6(saddr + 2), y, y_lower, src, dst;
+
+	src = sl_hash_end6(key, x, x_lower, sport);
+	asm volatile("" : "+r"(src) : : "memory"); /* one end at a time, for want of registers */
+	y = sl_hash_half6(daddr);
+	y_lower = sl_hash_half6(daddr + 2);
+	dst = sl_hash_end6(key, y, y_lower, dport);
 
 	/* Branches that are easy to predict: hosts of one prefix, or of two, seldom a mixture. */
 	if (x == y) {
 		x = x_lower;
 		y = y_lower;
-	}
-	if (x == y) {
-		x = sport;
-		y = dport;
+		if (sl_unlikely(x == y)) {
+			x = sport;
+			y = dport;
+		}
 	}
 	/* The borrow of x - y in the sign bit. */
 	return sl_hash_join(key, src, dst, (__s64)((~x & y) | ((~x | y) & (x - y))), proto);

@@ -22,7 +22,6 @@
 #endif
 #define sl_likely(x) __builtin_expect(!!(x), 1)
 #define sl_unlikely(x) __builtin_expect(!!(x), 0)
-
 /* The packet has a flow. Any result but these two is an enum sl_steer_count. */
 #define SL_PARSED (-1)
 /* It is an ICMP error: the caller asks sl_parse_quoted4() or 6() for the flow that it quotes. */
@@ -40,9 +39,6 @@ enum {
 	SL_ETH_VLAN = 0x8100,
 	SL_ETH_QINQ = 0x88a8,
 	SL_ETH_IPV6 = 0x86dd,
-};
-
-enum {
 	SL_IP_ICMP = 1,
 	SL_IP_TCP = 6,
 	SL_IP_UDP = 17,
@@ -80,7 +76,6 @@ struct sl_ipv6 {
 struct sl_ports {
 	__be16 source, dest;
 } SL_WIRE;
-
 #define SL_ICMP_QUOTE 8 /* bytes before what an error quotes */
 
 struct sl_icmp {
@@ -399,7 +394,6 @@ static __always_inline int sl_parse_quoted4(const void *data, const void *end, _
 	return 1;
 }
 
-/* As sl_parse_quoted4(), for IPv6. */
 static __always_inline int sl_parse_quoted6(const void *data, const void *end, __u32 off,
 					    __u32 limit, struct sl_tuple *t)
 {
@@ -436,11 +430,11 @@ static __always_inline int sl_parse_ethernet(const void *data, const void *end, 
 {
 	const __u8 *p = data;
 
-	if ((const void *)(p + 14) > end)
-		return SL_PASS_TRUNCATED;
 	*off = 14;
 	*vlans = 0;
-	*type = bpf_ntohs(*(const __be16 *)(p + 12));
+	if ((const void *)(p + 14) > end)
+		return SL_PASS_TRUNCATED;
+	*type = (__u16)(p[12] << 8 | p[13]);
 	if (sl_likely(*type != SL_ETH_VLAN && *type != SL_ETH_QINQ))
 		return SL_PARSED;
 
@@ -448,7 +442,7 @@ static __always_inline int sl_parse_ethernet(const void *data, const void *end, 
 		return SL_PASS_TRUNCATED;
 	*off = 18;
 	*vlans = 1;
-	*type = bpf_ntohs(*(const __be16 *)(p + 16));
+	*type = (__u16)(p[16] << 8 | p[17]);
 	if (sl_likely(*type != SL_ETH_VLAN && *type != SL_ETH_QINQ))
 		return SL_PARSED;
 
@@ -456,7 +450,7 @@ static __always_inline int sl_parse_ethernet(const void *data, const void *end, 
 		return SL_PASS_TRUNCATED;
 	*off = 22;
 	*vlans = 2;
-	*type = bpf_ntohs(*(const __be16 *)(p + 20));
+	*type = (__u16)(p[20] << 8 | p[21]);
 	return SL_PARSED;
 }
 

@@ -319,48 +319,65 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 }
 
 /*
- * The fast path: match, hash and redirect the packet behind `vlans` tags. STEER_SLOW: not its kind.
- * Inlined for no tag and for one, so that every offset is a constant. The asm keeps clang from
- * holding addresses, as words for the hash, for the bytes that matching wants: it has no registers.
+ * The fast path: hash, match and redirect the packet behind `vlans` tags. STEER_SLOW: not its kind.
+ * Inlined for no tag and for one, each with a tail of its own, so that every offset in the stamp is
+ * a constant. The asm keeps clang from holding addresses, as words for the hash, for the bytes that
+ * matching wants: it has no registers to.
  */
 #define STEER_SLOW (-1)
+
+static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_control *ctl,
+				       const struct sl_match *m, const struct sl_ipv4 *ip,
+				       __u8 vlans)
+{
+	const __u16 off = 14 + 4 * vlans;
+	struct steer_flow flow = {.flags = SL_META_V4 | SL_META_PORTS,
+				  .l3_off = off,
+				  .l4_off = off + sizeof(*ip),
+				  .vlans = vlans};
+	struct sl_tuple t;
+	int rc;
+
+	if (!steer_fast_v4(ip, (void *)(long)ctx->data_end, &t))
+		return STEER_SLOW;
+	flow.hash = sl_hash_v4(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
+	flow.proto = t.proto;
+	asm("" : "+r"(ip));
+	rc = steer_match(ctx, ctl, m, &t, &ip->saddr, &ip->daddr, SL_META_V4, off);
+	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow) : steer_pass(rc);
+}
+
+static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_control *ctl,
+				       const struct sl_match *m, const struct sl_ipv6 *ip,
+				       __u8 vlans)
+{
+	const __u16 off = 14 + 4 * vlans;
+	struct steer_flow flow = {.flags = SL_META_V6 | SL_META_PORTS,
+				  .l3_off = off,
+				  .l4_off = off + sizeof(*ip),
+				  .vlans = vlans};
+	struct sl_tuple t;
+	int rc;
+
+	if (!steer_fast_v6(ip, (void *)(long)ctx->data_end, &t))
+		return STEER_SLOW;
+	flow.hash = sl_hash_v6(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
+	flow.proto = t.proto;
+	asm("" : "+r"(ip));
+	rc = steer_match(ctx, ctl, m, &t, ip->saddr, ip->daddr, SL_META_V6, off);
+	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow) : steer_pass(rc);
+}
 
 static __always_inline int steer_fast(struct xdp_md *ctx, const struct sl_control *ctl,
 				      const struct sl_match *m, __u16 type, __u8 vlans)
 {
-	__u16 off = 14 + 4 * vlans;
-	const void *l3 = (const char *)(long)ctx->data + off, *end = (void *)(long)ctx->data_end;
-	struct steer_flow flow = {.l3_off = off, .vlans = vlans};
-	const struct sl_ipv4 *ip4 = l3;
-	const struct sl_ipv6 *ip6 = l3;
-	struct sl_tuple t;
-	int rc;
+	const void *l3 = (const char *)(long)ctx->data + 14 + 4 * vlans;
 
-	if (type == bpf_htons(SL_ETH_IPV4)) {
-		if (!steer_fast_v4(ip4, end, &t))
-			return STEER_SLOW;
-		flow.flags = SL_META_V4 | SL_META_PORTS;
-		flow.l4_off = off + sizeof(struct sl_ipv4);
-		flow.hash = sl_hash_v4(ctl->hash_key, ip4->saddr, ip4->daddr, t.sport, t.dport,
-				       t.proto);
-		asm("" : "+r"(ip4));
-		rc = steer_match(ctx, ctl, m, &t, &ip4->saddr, &ip4->daddr, SL_META_V4, off);
-	} else if (type == bpf_htons(SL_ETH_IPV6)) {
-		if (!steer_fast_v6(ip6, end, &t))
-			return STEER_SLOW;
-		flow.flags = SL_META_V6 | SL_META_PORTS;
-		flow.l4_off = off + sizeof(struct sl_ipv6);
-		flow.hash = sl_hash_v6(ctl->hash_key, ip6->saddr, ip6->daddr, t.sport, t.dport,
-				       t.proto);
-		asm("" : "+r"(ip6));
-		rc = steer_match(ctx, ctl, m, &t, ip6->saddr, ip6->daddr, SL_META_V6, off);
-	} else {
-		return STEER_SLOW;
-	}
-	if (rc != SL_PARSED)
-		return steer_pass(rc);
-	flow.proto = t.proto;
-	return steer_redirect(ctx, ctl, &flow);
+	if (type == bpf_htons(SL_ETH_IPV4))
+		return steer_fast4(ctx, ctl, m, l3, vlans);
+	if (type == bpf_htons(SL_ETH_IPV6))
+		return steer_fast6(ctx, ctl, m, l3, vlans);
+	return STEER_SLOW;
 }
 
 SEC("xdp")
