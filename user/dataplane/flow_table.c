@@ -15,6 +15,8 @@
 /* Slabs given back and buckets merged for so many entries swept. */
 #define SWEEP_PER_SLAB 64u
 
+#define CURSOR_SLAB (1ull << 32) /* a walk's cursor: slab * CURSOR_SLAB + 1 + slot */
+
 static uint16_t entry_size(size_t bytes)
 {
 	/* Entries up to a cache line do not straddle one. */
@@ -58,7 +60,7 @@ struct sl_flow_table *sl_flow_table_new(const struct sl_flow_config *config)
 	t->value_off = (uint16_t)value_off;
 	t->stride = entry_size(value_off + config->value_size);
 	t->idle_ticks = idle_ticks(config->idle_ms);
-	t->slab_max = FLOW_SLAB_BYTES / t->stride;
+	t->slab_max = (uint32_t)(FLOW_SLAB_BYTES / t->stride);
 	if (t->slab_max > FLOW_SLAB_MAX)
 		t->slab_max = FLOW_SLAB_MAX;
 	t->nbuckets = 1;
@@ -176,11 +178,11 @@ unsigned sl_flow_table_expire(struct sl_flow_table *t, uint64_t now_ns, unsigned
 	return gone;
 }
 
-/* The cursor is the place of the entry seen last: slab in the upper half, 1 + slot in the lower. */
+/* The cursor is the place of the entry seen last. */
 bool sl_flow_table_walk(struct sl_flow_table *t, uint64_t *cursor, const void **key, void **value,
 			uint64_t *idle_ns, uint64_t now_ns)
 {
-	uint32_t slab = (uint32_t)(*cursor >> 32);
+	uint32_t slab = (uint32_t)(*cursor / CURSOR_SLAB);
 	unsigned left = *cursor ? (unsigned)(uint32_t)*cursor - 1 : 0;
 
 	if (!*cursor || slab >= t->nslabs) {
@@ -195,7 +197,7 @@ bool sl_flow_table_walk(struct sl_flow_table *t, uint64_t *cursor, const void **
 		e = entry_at(t, slab, --left);
 		if (!e->stamp)
 			continue;
-		*cursor = (uint64_t)slab << 32 | (left + 1);
+		*cursor = slab * CURSOR_SLAB + left + 1;
 		*key = e->data;
 		*value = flow_value(t, e);
 		*idle_ns = (uint64_t)flow_age(e, flow_tick(now_ns)) << FLOW_TICK_SHIFT;

@@ -53,14 +53,14 @@
  */
 #define FLOW_MAP_BYTES 4096u
 #define FLOW_DIRECTORY 64u /* segments in the first directory */
-#define FLOW_SLAB_BYTES 4096u
+#define FLOW_SLAB_BYTES ((size_t)4096)
 #define FLOW_SLAB_MIN 4u
 #define FLOW_SLAB_MAX 128u
 #define FLOW_BLOCK_FROM 6u
 #define FLOW_BLOCK_SLABS 16u
 
 /* The account changes in these chunks once a table is several times larger. */
-#define FLOW_CREDIT 4096u
+#define FLOW_CREDIT ((size_t)4096)
 
 /* Idle times count in ticks of 2^21 ns (2.1 ms): 31 bits hold 52 days, longer than any idle_ms. */
 #define FLOW_TICK_SHIFT 21
