@@ -245,6 +245,7 @@ Test(handover_model, mutants, .timeout = 600)
 		{MUT_PARK_LEFT, MODEL_OK},	    {MUT_NO_OWNER_CHECK, MODEL_I1_FOREIGN},
 		{MUT_MOVE_EARLY, MODEL_OK},	    {MUT_ROW_BACK, MODEL_I2_ORDER},
 		{MUT_WORD_FIRST, MODEL_I3_STRAY},   {MUT_GRACE_LATE, MODEL_I3_STRAY},
+		{MUT_EPOCH_FIRST, MODEL_I3_STRAY},
 	};
 
 	for (size_t i = 0; i < sizeof(fault) / sizeof(fault[0]); i++) {
