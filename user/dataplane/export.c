@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <arpa/inet.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -251,7 +250,7 @@ int export_flows(struct sl_dataplane *dp, unsigned timeout_ms, json_t **out, str
 	}
 	atomic_store(&dp->export, NULL);
 	while (atomic_load(&dp->export_users))
-		sched_yield();
+		usleep(10);
 	for (unsigned i = 0; !ret && i < dp->workers_max; i++)
 		if (e->copies[i].failed)
 			ret = sl_error_set(err, -ENOMEM, "no memory to list all flows");

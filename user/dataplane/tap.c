@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -78,7 +77,7 @@ void tap_reap(struct sl_dataplane *dp, bool all)
 		return;
 	atomic_store(&dp->tap, NULL);
 	while (atomic_load(&dp->tap_users))
-		sched_yield();
+		usleep(10);
 	close(t->fd);
 	free(t);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <sched.h>
+#include <time.h>
 
 #include <sluice/cycles.h>
 
@@ -10,6 +10,7 @@
 /* A full TX ring is waited for as long as this (a peer that stopped its queue), then packets drop.
  */
 #define TX_WAIT_PER_SECOND 100 /* 10 ms */
+#define TX_NAP_NS 10000
 #define KICKS_PER_ROUND 4
 #define ETH_OVERHEAD (14 + 8) /* header and two VLAN tags do not count against the MTU */
 
@@ -45,10 +46,11 @@ static bool tx_make_room(struct worker *w, unsigned out, uint32_t *idx)
 {
 	struct sl_worker_ring *r = &w->ring[out];
 	uint64_t until = sl_cycles() + w->dp->tsc_hz / TX_WAIT_PER_SECOND;
+	const struct timespec nap = {.tv_nsec = TX_NAP_NS};
 
 	do {
 		if (kick(r))
-			sched_yield();
+			nanosleep(&nap, NULL);
 		frames_complete(w, out);
 		if (xsk_ring_prod__reserve(&r->xsk.tx, 1, idx) == 1)
 			return true;

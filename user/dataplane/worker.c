@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <sluice/cycles.h>
@@ -108,7 +108,7 @@ static bool tx_pending(const struct worker *w)
 	return false;
 }
 
-static void poll_sockets(struct worker *w, int timeout_ms)
+static void poll_sockets(struct worker *w, const struct timespec *timeout)
 {
 	struct pollfd fds[SL_MAX_RINGS + 1];
 	uint64_t rung;
@@ -118,10 +118,17 @@ static void poll_sockets(struct worker *w, int timeout_ms)
 	for (unsigned i = 0; i < w->dp->rings; i++)
 		if (w->ring[i].open)
 			fds[n++] = (struct pollfd){.fd = w->ring[i].xsk.fd, .events = POLLIN};
-	stat_add(&w->stat->sleeps, 1);
-	poll(fds, n, timeout_ms);
+	ppoll(fds, n, timeout, NULL);
 	if (fds[0].revents && read(w->event_fd, &rung, sizeof(rung)) < 0)
 		return; /* somebody else took it: nothing to do */
+}
+
+static void poll_timed(struct worker *w, int timeout_ms)
+{
+	struct timespec ts = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L};
+
+	stat_add(&w->stat->sleeps, 1);
+	poll_sockets(w, timeout_ms < 0 ? NULL : &ts);
 }
 
 void worker_sleep(struct worker *w, int timeout_ms)
@@ -139,7 +146,7 @@ void worker_sleep(struct worker *w, int timeout_ms)
 	atomic_thread_fence(memory_order_seq_cst);
 	before = sl_cycles();
 	if (worker_idle(w) && !tx_pending(w) && !atomic_load(&w->quit) && !export_pending(w))
-		poll_sockets(w, timeout_ms);
+		poll_timed(w, timeout_ms);
 	atomic_store_explicit(&w->sleeping, 0, memory_order_relaxed);
 	stat_add(&w->stat->sleep_cycles, sl_cycles() - before);
 	w->now_ns = sl_clock_ns();
@@ -176,8 +183,12 @@ static void worker_rest(struct worker *w, uint64_t now)
 	uint64_t idle = now - w->idle_since;
 
 	if (w->outgoing_n || w->parked_buckets || tx_pending(w) || w->cached) {
-		if (++w->fruitless > YIELD_ROUNDS)
-			sched_yield();
+		const struct timespec nap = {.tv_nsec = NAP_NS};
+
+		if (++w->fruitless > NAP_ROUNDS) {
+			poll_sockets(w, &nap);
+			stat_set(&w->stat->heartbeat_ns, sl_clock_ns());
+		}
 		return;
 	}
 	if (idle < w->spin_cycles)
@@ -221,6 +232,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 	w->now_ns = sl_clock_ns();
 	w->swept_ns = w->now_ns;
 	w->idle_since = sl_cycles();
