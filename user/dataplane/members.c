@@ -118,20 +118,34 @@ void members_clear_slots(struct sl_dataplane *dp)
 		clear_slots(dp, i);
 }
 
+static void set_slots(struct sl_dataplane *dp, unsigned id)
+{
+	struct sl_error err;
+
+	for (unsigned r = 0; r < dp->rings; r++)
+		if (dp->worker[id].ring[r].open && set_slot(dp, id, r, &err))
+			dp_log(dp, "%s", err.text);
+}
+
 /*
- * The last shard is gone and no row names it. ABSENT first: a row written to it from here on is put
- * back by moves_start(), so that nothing waits in its parks when its thread is to end.
+ * The last shard is gone and no row names it: nothing is on its way to it once its slots are empty
+ * and the polls in flight are over. A row written to it in between may have sent it packets: then
+ * it stays a while longer, takes the bucket and passes it on. False: not yet.
  */
-static void leave(struct sl_dataplane *dp, unsigned id)
+static bool leave(struct sl_dataplane *dp, unsigned id)
 {
 	struct worker *w = &dp->worker[id];
 
-	__atomic_store_n(&w->stat->state, SL_WORKER_ABSENT, __ATOMIC_RELEASE);
 	clear_slots(dp, id);
 	sl_instance_grace(dp->inst);
-	moves_start(dp);
+	if (moves_involve(dp, id)) {
+		set_slots(dp, id);
+		return false;
+	}
+	__atomic_store_n(&w->stat->state, SL_WORKER_ABSENT, __ATOMIC_RELEASE);
 	worker_join(w);
 	dp_log(dp, "worker %u has left", id);
+	return true;
 }
 
 static void set_count(struct sl_dataplane *dp, unsigned n)
@@ -166,9 +180,8 @@ bool members_step(struct sl_dataplane *dp)
 		__atomic_store_n(&dp->inst->workers[i].state, SL_WORKER_LEAVING, __ATOMIC_RELEASE);
 	moves_vacate(dp, want);
 	moves_start(dp);
-	if (moves_involve(dp, now - 1))
+	if (moves_involve(dp, now - 1) || !leave(dp, now - 1))
 		return false;
-	leave(dp, now - 1);
 	set_count(dp, now - 1);
 	return want == now - 1;
 }

@@ -153,8 +153,8 @@ void moves_vacate(struct sl_dataplane *dp, unsigned n)
 		struct sl_owner word = owner_load(&dp->inst->owners[b]);
 		struct sl_row row = row_unpack(seen);
 
-		/* a row is only moved on: the move under way ends first */
-		if (row.worker < n || word.owner != word.next)
+		/* a row is only moved on: the move under way, or asked for, ends first */
+		if (row.worker < n || word.owner != word.next || row.worker != word.owner)
 			continue;
 		row.worker = b % n;
 		__atomic_compare_exchange_n(&dp->inst->rows[b], &seen, row_pack(row), false,
