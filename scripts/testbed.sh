@@ -17,7 +17,7 @@ tb_gen() { nsenter --net="/run/netns/$TB_NAME-gen" -- "$@"; }
 tb_dut() { nsenter --net="/run/netns/$TB_NAME-dut" -- "$@"; }
 tb_s() { tb_dut "$SLUICE" "$@"; }
 
-# tb_up PREFIX [QUEUES] [PAIRS] - PREFIX at most 6 characters.
+# tb_up PREFIX [QUEUES] [PAIRS] - PREFIX at most 6 characters. TB_GEN_QUEUES: TX queues of the generator, if others.
 tb_up() {
 	local queues=${2:-1} pairs=${3:-1} i
 	TB_NAME=$1
@@ -29,7 +29,8 @@ tb_up() {
 	ip netns add "$TB_NAME-gen"
 	ip netns add "$TB_NAME-dut"
 	for ((i = 0; i < pairs; i++)); do
-		ip link add "${TB_NAME}g$i" netns "$TB_NAME-gen" numrxqueues "$queues" numtxqueues "$queues" \
+		ip link add "${TB_NAME}g$i" netns "$TB_NAME-gen" numrxqueues "$queues" \
+			numtxqueues "${TB_GEN_QUEUES:-$queues}" \
 			type veth peer name "${TB_NAME}d$i" netns "$TB_NAME-dut" numrxqueues "$queues" \
 			numtxqueues "$queues"
 		tb_prepare gen "${TB_NAME}g$i" "$((i * 2 + 1))"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mkpcap FILE [SEED] - writes a capture with what real ones are made of: TCP and UDP over IPv4 and
+ * mkpcap FILE [SEED [DIRECTION]] - writes a capture with what real ones are made of: TCP and UDP over IPv4 and
  * IPv6, both directions of each flow, no tag, one and two VLAN tags, IPv4 options, IPv6 extension
  * headers, fragments, echoes, ICMP errors that quote flows of the capture, ESP, SCTP, and frames
- * that are nobody's: ARP, neighbour discovery, an unknown ethertype, a cut header.
+ * that are nobody's: ARP, neighbour discovery, an unknown ethertype, a cut header. With DIRECTION 0 or 1 whole packets of one direction only: two such
+ * captures of one seed hold the two directions of the same flows.
  */
 #include <arpa/inet.h>
 #include <pcap/pcap.h>
@@ -312,7 +313,9 @@ int main(int argc, char **argv)
 		/* heavy-tailed: the lower the number, the heavier */
 		const struct flow *f = &m.flow[draw(&m, 1 + draw(&m, 1 + draw(&m, FLOWS)))];
 
-		if (draw(&m, 100) < ODDITIES)
+		if (argc > 3)
+			plain(&m, f, atoi(argv[3]), false);
+		else if (draw(&m, 100) < ODDITIES)
 			oddity(&m, f);
 		else
 			plain(&m, f, draw(&m, 2), false);

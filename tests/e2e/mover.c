@@ -6,6 +6,8 @@
  * JSON.
  */
 #include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,8 @@
 #include "platform/instance.h"
 #include "platform/rpc.h"
 
+#define MEMBERS_US 300000
+
 struct mover {
 	struct sl_instance *inst;
 	struct sl_histogram took; /* nanoseconds */
@@ -27,6 +31,8 @@ struct mover {
 	uint64_t logged, missed;
 	uint64_t rule[4];
 	uint32_t parked_max;
+	atomic_bool over;
+	unsigned changes; /* of the number of workers */
 };
 
 static uint32_t draw(struct mover *m, uint32_t n)
@@ -116,21 +122,39 @@ static void report(struct mover *m, double seconds, unsigned left)
 {
 	printf("{\"seconds\":%.3f,\"asked\":%lu,\"moves\":%lu,\"per_second\":%.0f,\"logged\":%lu,"
 	       "\"missed\":%lu,\"unfinished\":%u,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
-	       "\"by_rule\":{\"a\":%lu,\"d\":%lu,\"c\":%lu},\"parked_max\":%u}\n",
+	       "\"by_rule\":{\"a\":%lu,\"d\":%lu,\"c\":%lu},\"parked_max\":%u,\"changes\":%u}\n",
 	       seconds, m->asked, (unsigned long)m->inst->control->moves_started,
 	       (double)m->asked / seconds, m->logged, m->missed, left,
 	       (double)sl_histogram_quantile(&m->took, 0.5) / 1e3,
 	       (double)sl_histogram_quantile(&m->took, 0.99) / 1e3, (double)m->took.max / 1e3,
-	       m->rule[SL_DRAIN_A], m->rule[SL_DRAIN_D], m->rule[SL_DRAIN_C], m->parked_max);
+	       m->rule[SL_DRAIN_A], m->rule[SL_DRAIN_D], m->rule[SL_DRAIN_C], m->parked_max,
+	       m->changes);
+}
+
+/* A thread of its own: a change returns when the workers that leave have left. */
+static void *change_members(void *arg)
+{
+	struct mover *m = arg;
+	unsigned all = m->inst->control->workers;
+	struct mover dice = {.random = m->random * 31};
+
+	while (!atomic_load(&m->over)) {
+		set_workers(m, all > 2 ? 2 + draw(&dice, all - 1) : 1 + draw(&dice, all));
+		m->changes++;
+		usleep(MEMBERS_US);
+	}
+	set_workers(m, all);
+	return NULL;
 }
 
 static void fire(struct mover *m, double seconds, double rate, bool members)
 {
-	uint64_t begin = sl_clock_ns(), end = begin + (uint64_t)(seconds * 1e9),
-		 next_members = begin;
-	unsigned workers[SL_MAX_WORKERS], n = 0, round = 0, all = m->inst->control->workers;
+	uint64_t begin = sl_clock_ns(), end = begin + (uint64_t)(seconds * 1e9);
+	unsigned workers[SL_MAX_WORKERS], n = 0, round = 0;
+	pthread_t thread;
 	uint64_t now;
 
+	members = members && !pthread_create(&thread, NULL, change_members, m);
 	while ((now = sl_clock_ns()) < end) {
 		double due = (double)(now - begin) / 1e9 * rate;
 
@@ -139,14 +163,11 @@ static void fire(struct mover *m, double seconds, double rate, bool members)
 		for (unsigned i = 0; n > 1 && i < 256 && (double)m->asked < due; i++)
 			move_one(m, workers, n);
 		read_log(m);
-		if (members && now > next_members) {
-			set_workers(m, 1 + draw(m, all));
-			next_members = now + 300000000;
-		}
 		usleep(200);
 	}
+	atomic_store(&m->over, true);
 	if (members)
-		set_workers(m, all);
+		pthread_join(thread, NULL);
 }
 
 int main(int argc, char **argv)
