@@ -92,9 +92,27 @@ static bool settle(const struct sl_instance *inst, uint32_t bucket, int worker, 
 }
 
 /*
- * Store the rows. A bucket under way is waited for first: a row written twice fast is what makes
- * packets stray. Release: whoever reads the row sees what was done before.
+ * Store one row, by compare-and-swap and only where the last move has ended: a row that is taken
+ * back while packets of it are on their way makes them stray. Release: whoever reads the row sees
+ * what was done before.
  */
+static bool store_row(struct sl_instance *inst, uint32_t bucket, uint16_t worker, bool alive,
+		      uint64_t deadline)
+{
+	for (;;) {
+		uint64_t seen = __atomic_load_n(&inst->rows[bucket], __ATOMIC_ACQUIRE);
+		struct sl_row row = row_unpack(seen);
+
+		if (alive && !settle(inst, bucket, row.worker, deadline))
+			return false;
+		row.worker = worker;
+		row.mode = SL_ROW_WORKER;
+		if (__atomic_compare_exchange_n(&inst->rows[bucket], &seen, row_pack(row), false,
+						__ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			return true;
+	}
+}
+
 static int store_rows(struct sl_instance *inst, const struct move_words *w, uint64_t deadline,
 		      struct sl_error *err)
 {
@@ -103,19 +121,13 @@ static int store_rows(struct sl_instance *inst, const struct move_words *w, uint
 	for (unsigned i = 0; i < w->n; i++) {
 		const struct move_range *r = &w->range[i];
 
-		for (uint32_t b = r->first; b <= r->last; b++) {
-			struct sl_row row = row_load(&inst->rows[b]);
-
-			if (alive && !settle(inst, b, -1, deadline))
+		for (uint32_t b = r->first; b <= r->last; b++)
+			if (!store_row(inst, b, (uint16_t)r->worker, alive, deadline))
 				return sl_error_set(err, -ETIMEDOUT,
 						    "bucket %u is under way for too long; it and "
 						    "what follows was not moved; see `sluice "
 						    "status %s`",
 						    b, inst->name);
-			row.worker = (uint16_t)r->worker;
-			row.mode = SL_ROW_WORKER;
-			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
-		}
 	}
 	target_wake(inst);
 	return 0;

@@ -185,14 +185,15 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 	for (unsigned i = 0; i < SL_MOVE_LOG; i++)
 		if (dp->inst->moves[i].seq > dp->move_seq)
 			dp->move_seq = dp->inst->moves[i].seq;
-	ret = sl_instance_grace(dp->inst);
-	if (ret)
-		return sl_error_set(err, ret, "cannot wait for XDP's grace period (map grace): %s",
-				    strerror(-ret));
 	ledger_settle(dp);
 	ledger_name_reasons(dp);
 	place_workers(dp);
 	moves_settle(dp);
+	/* a poll that loaded an older row than these must not find the new sockets */
+	ret = sl_instance_grace(dp->inst);
+	if (ret)
+		return sl_error_set(err, ret, "cannot wait for XDP's grace period (map grace): %s",
+				    strerror(-ret));
 	dp->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (dp->wake_fd < 0)
 		return sl_error_set(err, -errno, "eventfd: %s", strerror(errno));

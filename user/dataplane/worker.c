@@ -27,9 +27,15 @@
 /* A sleeper looks up this often: heartbeats stay fresh and idle flows end. */
 #define SLEEP_MS 500
 #define SWEEP_ALL_NS 250000000ull
-/* Fruitless rounds with a move pending before the CPU is offered to others (workers may share one).
+/*
+ * With a move pending a worker polls; after so many fruitless rounds it rests in between, so that a
+ * worker on the same CPU gets on with what it waits for. Not by sched_yield(): since 6.18 each call
+ * forfeits virtual run time (kernel/sched/fair.c, yield_task_fair()), and a thread that has called
+ * it often starves for seconds.
  */
-#define YIELD_ROUNDS 64
+#define NAP_ROUNDS 64
+#define NAP_NS 50000
+#define TIMER_SLACK_NS 1000
 #define SPIN_MIN_PER_SECOND 1000000 /* 1 us */
 
 int worker_init(struct sl_dataplane *dp, unsigned id)
