@@ -268,9 +268,22 @@ static __always_inline struct sl_meta *steer_stamp_room(struct xdp_md *ctx)
 	return meta;
 }
 
-/* Count, look the row up, stamp and redirect. */
+/* For drivers without metadata: the packet grows at its head; the worker takes that off again. */
+static __always_inline struct sl_meta *steer_stamp_inband(struct xdp_md *ctx)
+{
+	struct sl_meta *meta;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*meta)))
+		return NULL;
+	meta = (void *)(long)ctx->data;
+	if ((void *)(meta + 1) > (void *)(long)ctx->data_end)
+		return NULL;
+	return meta;
+}
+
+/* Count, look the row up, stamp and redirect. `inband` is a constant wherever this is inlined. */
 static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_control *ctl,
-					  const struct steer_flow *flow)
+					  const struct steer_flow *flow, int inband)
 {
 	__u32 bucket = flow->hash & ctl->bucket_mask, epoch, queue = ctx->rx_queue_index;
 	__u32 index = (queue << ctl->bucket_shift) + bucket;
@@ -296,7 +309,7 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 	if (row.row.worker >= SL_MAX_WORKERS)
 		return steer_pass(SL_BAD_ROW);
 
-	meta = steer_stamp_room(ctx);
+	meta = inband ? steer_stamp_inband(ctx) : steer_stamp_room(ctx);
 	if (!meta)
 		return steer_pass(SL_STAMP_ERROR);
 	*meta = (struct sl_meta){
@@ -314,7 +327,10 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 	if (sl_likely(bpf_redirect_map(&xsks, queue * SL_MAX_WORKERS + row.row.worker, XDP_PASS) ==
 		      XDP_REDIRECT))
 		return XDP_REDIRECT;
-	bpf_xdp_adjust_meta(ctx, sizeof(*meta));
+	if (inband)
+		bpf_xdp_adjust_head(ctx, sizeof(*meta));
+	else
+		bpf_xdp_adjust_meta(ctx, sizeof(*meta));
 	return steer_pass(SL_NO_SLOT);
 }
 
@@ -344,7 +360,7 @@ static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_contr
 	flow.proto = t.proto;
 	asm("" : "+r"(ip));
 	rc = steer_match(ctx, ctl, m, &t, &ip->saddr, &ip->daddr, SL_META_V4, off);
-	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow) : steer_pass(rc);
+	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow, 0) : steer_pass(rc);
 }
 
 static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_control *ctl,
@@ -365,7 +381,7 @@ static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_contr
 	flow.proto = t.proto;
 	asm("" : "+r"(ip));
 	rc = steer_match(ctx, ctl, m, &t, ip->saddr, ip->daddr, SL_META_V6, off);
-	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow) : steer_pass(rc);
+	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow, 0) : steer_pass(rc);
 }
 
 static __always_inline int steer_fast(struct xdp_md *ctx, const struct sl_control *ctl,
@@ -394,7 +410,7 @@ int sluice_steer(struct xdp_md *ctx)
 	if (sluice_abi != SL_ABI_VERSION)
 		return steer_hold_maps();
 	ctl = bpf_map_lookup_elem(&control, &zero);
-	if (!ctl || !(ctl->flags & SL_CTL_READY))
+	if (!ctl || (ctl->flags & (SL_CTL_READY | SL_CTL_HOLD)) != SL_CTL_READY)
 		return steer_pass(SL_PASS_UNCONFIGURED);
 	set = ctl->match_set;
 	m = bpf_map_lookup_elem(&match, &set);
@@ -404,7 +420,8 @@ int sluice_steer(struct xdp_md *ctx)
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	types = (const void *)((const char *)data + 12);
-	if (sl_likely((const void *)(types + 1) <= end && !(ctl->flags & SL_CTL_TOEPLITZ))) {
+	if (sl_likely((const void *)(types + 1) <= end &&
+		      !(ctl->flags & (SL_CTL_TOEPLITZ | SL_CTL_INBAND)))) {
 		if (sl_likely(*types != bpf_htons(SL_ETH_VLAN)))
 			rc = steer_fast(ctx, ctl, m, *types, 0);
 		else if ((const void *)(types + 3) <= end)
@@ -416,5 +433,7 @@ int sluice_steer(struct xdp_md *ctx)
 	rc = steer_slow(ctx, &flow);
 	if (rc != SL_PARSED)
 		return steer_pass(rc);
-	return steer_redirect(ctx, ctl, &flow);
+	if (ctl->flags & SL_CTL_INBAND)
+		return steer_redirect(ctx, ctl, &flow, 1);
+	return steer_redirect(ctx, ctl, &flow, 0);
 }

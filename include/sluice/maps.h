@@ -106,8 +106,9 @@ enum sl_control_flags {
 	SL_CTL_READY = 1 << 0, /* configured: without it every packet passes */
 	SL_CTL_TOEPLITZ = 1 << 1, /* Toeplitz instead of the symmetric hash */
 	SL_CTL_LOCAL = 1 << 2, /* take traffic to the host's own addresses too */
-	SL_CTL_HOLD =
-		1 << 3, /* pass everything: a starting dataplane settles the counters (~20 ms) */
+	/* pass everything: a starting dataplane settles the counters (~20 ms) */
+	SL_CTL_HOLD = 1 << 3,
+	SL_CTL_INBAND = 1 << 4, /* the stamp lies in the packet, before its Ethernet header */
 };
 
 enum sl_xdp_mode {

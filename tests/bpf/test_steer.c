@@ -228,6 +228,56 @@ Test(steer, nothing_is_taken_before_it_is_configured)
 	cr_expect_eq(seen(), 0);
 }
 
+/* A dataplane that starts settles the counters: a packet counted meanwhile would look lost. */
+Test(steer, nothing_is_taken_while_the_counters_settle)
+{
+	struct rig_run out;
+
+	rig->control.flags = SL_CTL_READY | SL_CTL_HOLD;
+	rig_write_control(rig);
+	run("udp4", &out);
+	cr_expect_eq(out.verdict, XDP_PASS);
+	cr_expect_eq(seen(), 0);
+	rig->control.flags = SL_CTL_READY;
+	rig_write_control(rig);
+	run("udp4", &out);
+	cr_expect_eq(out.verdict, XDP_REDIRECT);
+	cr_expect_eq(seen(), 1);
+}
+
+/* The same stamp as in metadata, in front of the same packet; off again where nobody takes it. */
+Test(steer, an_inband_stamp)
+{
+	static const char *const packets[] = {"udp4", "tcp6", "exceeded4"};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct rig_run clean, out;
+		struct frame f;
+
+		rig->control.flags = SL_CTL_READY;
+		rig_write_control(rig);
+		fixture(packets[i])->build(&f);
+		cr_assert_eq(rig_run(rig, f.b, f.len, &clean), 0);
+		rig->control.flags = SL_CTL_READY | SL_CTL_INBAND;
+		rig_write_control(rig);
+		cr_assert_eq(rig_run(rig, f.b, f.len, &out), 0);
+		cr_expect_eq(out.verdict, XDP_REDIRECT);
+		cr_expect_eq(out.meta_len, 0);
+		cr_assert_eq(out.len, f.len + sizeof(struct sl_meta));
+		clean.meta.seq++;
+		cr_expect_eq(memcmp(out.packet, &clean.meta, sizeof(clean.meta)), 0, "%s",
+			     packets[i]);
+		cr_expect_eq(memcmp(out.packet + sizeof(clean.meta), f.b, f.len), 0);
+
+		cr_assert_eq(rig_row(rig, clean.meta.bucket, 5), 0);
+		cr_assert_eq(rig_run(rig, f.b, f.len, &out), 0);
+		cr_expect_eq(out.verdict, XDP_PASS);
+		cr_assert_eq(out.len, f.len);
+		cr_expect_eq(memcmp(out.packet, f.b, f.len), 0);
+		cr_assert_eq(rig_row(rig, clean.meta.bucket, 0), 0);
+	}
+}
+
 /* A queue that bucket_stats has no room for: 64 queues of 65,536 buckets are more than the default.
  */
 Test(steer, buckets_beyond_the_map_pass)

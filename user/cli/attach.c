@@ -20,6 +20,7 @@ struct attach_config {
 	const char *instance;
 	unsigned mode; /* index in mode_words */
 	const char *hash;
+	unsigned stamp; /* index in stamp_words */
 };
 
 struct detach_config {
@@ -27,6 +28,7 @@ struct detach_config {
 	bool force;
 };
 
+static const char *const stamp_words[] = {"metadata", "inband", NULL};
 static const char *const mode_words[] = {"auto", "native", "generic", NULL};
 static const enum sl_xdp_mode modes[] = {SL_XDP_UNKNOWN, SL_XDP_NATIVE, SL_XDP_GENERIC};
 
@@ -50,6 +52,8 @@ static const struct opt attach_options[] = {
 		   "native, generic, or auto (default): native if the driver can"),
 	OPT_STRING(struct attach_config, hash, 'H', "hash", "HASH",
 		   "symmetric (default), toeplitz, or toeplitz:KEY (52 bytes in hexadecimal)"),
+	OPT_CHOICE(struct attach_config, stamp, 0, "stamp", "WHERE", stamp_words,
+		   "metadata (default), or inband for drivers without room for metadata"),
 	OPT_FLAG(struct attach_config, replace, 'r', "replace",
 		 "put this program in place of an attached one; its state and rules stay"),
 	OPT_END,
@@ -153,6 +157,7 @@ static int make_opts(const struct attach_config *config, struct sl_rule *rules,
 					.rules = rules,
 					.rules_n = config->match.n,
 					.local = config->local,
+					.inband = config->stamp == 1,
 					.replace = config->replace};
 	status = parse_rules(config, rules);
 	return status ? status : parse_hash(config, opts);

@@ -2,6 +2,7 @@
 /* sluice status: everything about an instance on one page, and what is wrong with it. */
 #include <errno.h>
 #include <stdarg.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 #include "cli/sample.h"
 #include "cli/target.h"
 #include "platform/attach.h"
+#include "platform/losses.h"
 
 #define I(x) ((json_int_t)(x))
 
@@ -168,24 +170,30 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 	const struct sl_control *c = inst->control;
 	json_t *warnings = json_array(), *dataplane, *daemon, *workers;
 	bool ready = c->flags & SL_CTL_READY;
+	struct sl_losses losses;
 
 	if (!ready)
 		warn(warnings,
 		     "not configured: every packet goes to the stack; `sluice attach %s "
 		     "--match RULE` configures it",
 		     inst->iface[0].name);
+	if (!sl_losses_read(inst, &losses) && losses.stamp_error)
+		warn(warnings,
+		     "the driver has no room for metadata, %" PRIu64
+		     " packets went to the stack; detach, and attach with --stamp inband",
+		     losses.stamp_error);
 	dataplane = dataplane_json(inst, s->after.now_ns, warnings);
 	workers = workers_json(inst, s, target_dataplane_alive(inst), warnings);
 	daemon = daemon_json(inst, warnings);
-	return json_pack("{s:s,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
-			 "instance", inst->name, "ready", ready, "interfaces",
-			 interfaces_json(inst), "buckets", I(inst->buckets), "max_workers",
-			 I(inst->max_workers), "rules", rules_json(inst), "local",
-			 !!(c->flags & SL_CTL_LOCAL), "hash",
-			 c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "epoch",
-			 I(c->epoch), "settled", I(c->settled), "moves", moves_json(inst, s),
-			 "unbalance", unbalance(inst, s), "workers", workers, "dataplane",
-			 dataplane, "daemon", daemon, "warnings", warnings);
+	return json_pack(
+		"{s:s,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}", "instance",
+		inst->name, "ready", ready, "interfaces", interfaces_json(inst), "buckets",
+		I(inst->buckets), "max_workers", I(inst->max_workers), "rules", rules_json(inst),
+		"local", !!(c->flags & SL_CTL_LOCAL), "hash",
+		c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "stamp",
+		c->flags & SL_CTL_INBAND ? "inband" : "metadata", "epoch", I(c->epoch), "settled",
+		I(c->settled), "moves", moves_json(inst, s), "unbalance", unbalance(inst, s),
+		"workers", workers, "dataplane", dataplane, "daemon", daemon, "warnings", warnings);
 }
 
 static const struct column interface_columns[] = {

@@ -73,6 +73,7 @@ static int attach_one(const struct sl_instance_config *in, struct sl_error *err)
 				      .rules = in->rules,
 				      .rules_n = in->rules_n,
 				      .local = in->local,
+				      .inband = in->inband,
 				      .toeplitz = in->toeplitz};
 	struct sl_instance *inst;
 	int rc;

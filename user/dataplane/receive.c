@@ -78,6 +78,8 @@ static unsigned receive_ring(struct worker *w, unsigned ring)
 	struct sl_worker_ring *r = &w->ring[ring];
 	struct xsk_ring_cons *rx = &r->xsk.rx;
 	unsigned room = w->max - w->batch;
+	/* from here on the stamp lies in front of the packet, wherever XDP put it */
+	uint32_t stamp = w->dp->inband ? sizeof(struct sl_meta) : 0;
 	uint32_t idx, n, fill;
 	uint64_t bytes = 0;
 
@@ -97,8 +99,8 @@ static unsigned receive_ring(struct worker *w, unsigned ring)
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xdp_desc *d = xsk_ring_cons__rx_desc(rx, idx + i);
 
-		bytes += d->len;
-		take(w, ring, d->addr, d->len);
+		bytes += d->len - stamp;
+		take(w, ring, d->addr + stamp, d->len - stamp);
 	}
 	stat_add(&w->stat->rx_packets, n);
 	stat_add(&w->stat->rx_bytes, bytes);

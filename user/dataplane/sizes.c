@@ -142,6 +142,7 @@ int sizes_decide(struct sl_dataplane *dp, struct sl_error *err)
 	for (unsigned i = 0; i < dp->inst->ifaces; i++)
 		dp->generic |= dp->inst->iface[i].mode != SL_XDP_NATIVE;
 	dp->xsk_opts.generic = dp->generic;
+	dp->inband = dp->inst->control->flags & SL_CTL_INBAND;
 	decide_rings(dp, true);
 	decide_frames(dp);
 	if (sizes_memory(dp) > SPARE_QUEUES_BYTES) {

@@ -169,6 +169,12 @@ static int plan_replace(struct sl_attach *a, struct sl_error *err)
 				  "%s hashes symmetrically, and its flows lie where that put them: "
 				  "leave --hash away, or detach and attach anew",
 				  a->name);
+	if (!rc && inst && a->opts->inband && !(inst->control->flags & SL_CTL_INBAND))
+		rc = sl_error_set(
+			err, -EINVAL,
+			"%s stamps packets in metadata: leave --stamp away, or detach and "
+			"attach anew",
+			a->name);
 	sl_instance_close(inst);
 	for (unsigned i = 0; i < a->n && !rc; i++) {
 		struct sl_target *t = &a->target[i];

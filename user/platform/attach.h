@@ -18,6 +18,7 @@ struct sl_attach_opts {
 	const struct sl_rule *rules; /* what Sluice takes; none is refused with -EINVAL */
 	unsigned rules_n;
 	bool local; /* take traffic to the host's own addresses too */
+	bool inband; /* stamp in the packet, for drivers without metadata; when attached anew */
 	bool toeplitz;
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
 	bool replace; /* a Sluice program is there already: swap it atomically, keep its state */

@@ -66,6 +66,7 @@ static const struct sl_yaml_field instance_fields[] = {
 	{"max_workers", sl_yaml_set_unsigned, INSTANCE(max_workers), 1, SL_MAX_WORKERS,
 	 "write a number from 1 to 128"},
 	{"mode", sl_config_set_mode, INSTANCE(mode), .mend = "write auto, native or generic"},
+	{"stamp", sl_config_set_stamp, INSTANCE(inband), .mend = "write metadata or inband"},
 	{"hash", sl_config_set_hash, INSTANCE(toeplitz), .mend = "write symmetric or toeplitz"},
 	{"toeplitz_key", sl_config_set_key, INSTANCE(toeplitz_key),
 	 .mend = "write 40 or 52 bytes in hexadecimal, such as \"6d:5a:56:da:...\""},

@@ -48,6 +48,7 @@ struct sl_instance_config {
 	bool local;
 	unsigned buckets, max_workers;
 	enum sl_xdp_mode mode; /* SL_XDP_UNKNOWN: native, else generic */
+	bool inband;
 	bool toeplitz;
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
 	struct sl_balance_config balance;

@@ -67,15 +67,26 @@ SL_YAML_SETTER(sl_config_set_mode)
 	return 0;
 }
 
-SL_YAML_SETTER(sl_config_set_hash)
+/* One of two words; true for the second. */
+static int set_either(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f,
+		      void *base, const char *no, const char *yes)
 {
 	const char *text = sl_yaml_text(node);
-	bool toeplitz = text && !strcmp(text, "toeplitz");
 
-	if (!toeplitz && (!text || strcmp(text, "symmetric")))
+	if (!text || (strcmp(text, no) && strcmp(text, yes)))
 		return bad(y, node, f);
-	*(bool *)((char *)base + f->offset) = toeplitz;
+	*(bool *)((char *)base + f->offset) = !strcmp(text, yes);
 	return 0;
+}
+
+SL_YAML_SETTER(sl_config_set_stamp)
+{
+	return set_either(y, node, f, base, "metadata", "inband");
+}
+
+SL_YAML_SETTER(sl_config_set_hash)
+{
+	return set_either(y, node, f, base, "symmetric", "toeplitz");
 }
 
 SL_YAML_SETTER(sl_config_set_key)

@@ -10,6 +10,7 @@ SL_YAML_SETTER(sl_config_set_name); /* char[SL_NAME_MAX]: it becomes a folder's 
 SL_YAML_SETTER(sl_config_set_group); /* char[32] */
 SL_YAML_SETTER(sl_config_set_buckets); /* unsigned, a power of two */
 SL_YAML_SETTER(sl_config_set_mode); /* enum sl_xdp_mode */
+SL_YAML_SETTER(sl_config_set_stamp); /* bool inband */
 SL_YAML_SETTER(sl_config_set_hash); /* bool toeplitz */
 SL_YAML_SETTER(sl_config_set_key); /* uint8_t[SL_TOEPLITZ_KEY] */
 
