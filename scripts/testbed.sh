@@ -60,6 +60,15 @@ tb_spawn() {
 	TB_PIDS+=("$TB_PID")
 }
 
+# The same in the generator's namespace.
+tb_spawn_gen() {
+	local name=$1
+	shift
+	nsenter --net="/run/netns/$TB_NAME-gen" -- "$@" >"$TB_RUN/$name.json" 2>"$TB_RUN/$name.err" 3>&- &
+	TB_PID=$!
+	TB_PIDS+=("$TB_PID")
+}
+
 # tb_wait SECONDS CMD... - until the command succeeds.
 tb_wait() {
 	local end=$((SECONDS + $1))

@@ -65,13 +65,15 @@ frames_conserved() {
 	return 1
 }
 
-# Kernel objects on this machine, to compare before and after.
-kernel_objects() {
-	echo "programs $(bpftool prog show -j | jq length)"
-	echo "maps $(bpftool map show -j | jq length)"
-	echo "links $(bpftool link show -j | jq length)"
-	echo "pins $(find /sys/fs/bpf/sluice 2>/dev/null | wc -l)"
+# Kernel objects of Sluice on this machine, as one line to compare before and after. Others may test at the same
+# time: only what this testbed's interface has is counted where it can be told apart.
+slice_objects() {
+	echo "programs $(tb_dut bpftool net show dev "$TB_D" 2>/dev/null | grep -c sluice)" \
+		"maps $(bpftool map show -j | jq '[.[] | select(.name == "indirection" or .name == "xsks" or .name == "owners" or .name == "bucket_stats" or .name == "xsks_map")] | length')" \
+		"links $(bpftool link show -j | jq '[.[] | select(.type == "xdp")] | length')" \
+		"pins $(find /sys/fs/bpf/sluice -path "*$TB_NAME*" 2>/dev/null | wc -l)"
 }
+objects_are() { [ "$(slice_objects)" = "$1" ]; }
 
 # refused PART CMD...: exit status not 0, nothing on standard output, and one line with PART on standard error.
 refused() {

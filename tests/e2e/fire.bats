@@ -20,8 +20,8 @@ wire_holds() { # FILE
 fire_gen() {
 	local name=$1 dev=$2 seconds=$3
 	shift 3
-	tb_gen "$SLUICE" gen "$dev" -d "$seconds" --linger 2s -j "$@" >"$TB_RUN/$name.json" 2>"$TB_RUN/$name.err" 3>&- &
-	GENS+=($!)
+	tb_spawn_gen "$name" "$SLUICE" gen "$dev" -d "$seconds" --linger 2s -j "$@"
+	GENS+=("$TB_PID")
 }
 
 fire_mover() { # ARGS...
