@@ -11,6 +11,10 @@
 
 #include <linux/types.h>
 
+#if defined(__cplusplus) && !defined(_Static_assert)
+#define _Static_assert static_assert
+#endif
+
 #define SL_ABI_VERSION 1
 
 /* 128 workers x 64 queues is what an XSKMAP of 8,192 slots addresses (64 KiB of kernel memory). */
@@ -94,8 +98,8 @@ struct sl_control {
 	__u64 moves_refused;
 	__u64 tsc_hz; /* cycle counter's rate, for cycles -> seconds */
 
-	/* line 4: the dataplane writes at start */
-	__u64 abandoned SL_LINE; /* what killed dataplanes held, processed by nobody */
+	/* line 4: the dataplane writes at start and stop */
+	__u64 abandoned SL_LINE; /* what dataplanes held at their end, processed by nobody */
 	__u64 abandoned_rx; /* of these, what no worker had counted as received */
 	__u64 redirect_error; /* redirects that failed for another cause than ring_full and no_frame
 			       */

@@ -10,6 +10,10 @@
 
 #include <linux/types.h>
 
+#if defined(__cplusplus) && !defined(_Static_assert)
+#define _Static_assert static_assert
+#endif
+
 #define SL_META_MAGIC 0x534c4331u /* "SLC1": a frame without a stamp shows another packet's */
 #define SL_NO_OFFSET 0xff
 

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sluice.h - libsluice: the dataplane of `sluice run` for programs that bring their own packet
- *loop.
+ * loop. docs/examples/own_loop.c is a whole one.
  *
  * The interfaces must have been attached (sluice attach). One dataplane at a time serves an
- *instance.
+ * instance.
  *
  *	struct sl_dataplane_opts opts = { .ifaces = { "eth1" }, .workers = 2, .own_loop = true };
+ *
  *	sl_dataplane_open(&opts, &dp, &err);
  *	... one thread for each worker:
- *	while (!done) {
- *		unsigned n = sl_worker_receive(dp, worker, pkts, SL_BATCH, 100);
+ *	while ((n = sl_worker_receive(dp, worker, pkts, SL_BATCH, -1))) {
  *		... set pkts[i]->verdict ...
  *		sl_worker_complete(dp, worker);
  *	}
+ *	... to end:
+ *	sl_dataplane_drain(dp);
+ *	... join the threads ...
  *	sl_dataplane_close(dp);
  *
  * The library hands over buckets between the threads as the rows of the indirection table say: a
- *packet reaches exactly the worker that owns its flow's state, in order.
+ * packet reaches exactly the worker that owns its flow's state, in order. A flow's state may be in
+ * the tables of an NF of the chain (sl_packet.tables, sl_flow_lookup()), or in arrays of the
+ * program that are indexed by bucket (sl_packet.meta->bucket): between receive and complete nobody
+ * else has a packet of the same bucket.
  */
 #ifndef SLUICE_SLUICE_H
 #define SLUICE_SLUICE_H
@@ -44,7 +50,8 @@ struct sl_dataplane_opts {
 	unsigned workers_max; /* that may ever take part; default max(workers, online CPUs) */
 	const unsigned *cpus; /* worker i is pinned to cpus[i % cpus_n]; NULL: CPU i % online */
 	unsigned cpus_n;
-	const char *chain; /* "flowcount,work:500,reflect"; "" with own_loop: no NF */
+	const char *chain; /* "flowcount,work:500,reflect"; with own_loop it runs before the program
+			      gets the packet, and may be "" or NULL */
 	uint32_t ring_size; /* RX ring entries of each socket, power of two; default shrinks as
 			       sockets grow */
 	uint32_t frame_size; /* 2048 or 4096 bytes; default 2048 */
@@ -77,8 +84,15 @@ int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane 
 		      struct sl_error *err);
 
 /*
- * Steer everything to the stack, process what is in the rings, end the workers, close the sockets.
- * With own_loop every worker's thread must have left its loop. Never fails.
+ * Steer everything to the stack from now on. Workers process what is in the rings and end; for
+ * own_loop, sl_worker_receive() gives out what there is, then returns 0 whatever the timeout. From
+ * the thread that will close; may be left out.
+ */
+void sl_dataplane_drain(struct sl_dataplane *dp);
+
+/*
+ * Drain, end the workers, close the sockets. With own_loop every worker's thread must have left its
+ * loop; packets that it did not take or did not complete are counted as abandoned. Never fails.
  */
 void sl_dataplane_close(struct sl_dataplane *dp);
 
@@ -86,21 +100,33 @@ void sl_dataplane_close(struct sl_dataplane *dp);
 int sl_dataplane_check(struct sl_dataplane *dp, struct sl_error *err);
 
 /*
- * Take packets as worker `worker`: up to `max` <= SL_BATCH; waits up to timeout_ms (0: not at all,
- * -1: until a packet or sl_worker_wake()). Packets belong to the caller until sl_worker_complete(),
- * which must be called before the next receive. All with verdict SL_NEXT. One thread per worker.
+ * Take packets as worker `worker` < workers_max: up to `max` <= SL_BATCH (0: SL_BATCH), now and
+ * then a single one, which is how the cost of its bucket is measured. Returns as soon as there are
+ * some, and 0 after timeout_ms (0: do not wait, -1: for ever), after sl_worker_wake(), and when
+ * drained. Waiting costs no CPU beyond opts.spin_us. Packets belong to the caller until
+ * sl_worker_complete(); all have verdict SL_NEXT: those that the chain decided about are not shown.
+ * Always the same thread for one worker.
+ *
+ * Call it at least once a second, also without traffic: hand-overs, idle flows and `sluice flows`
+ * go on inside, and a worker that does not call looks stuck to the daemon.
  */
 unsigned sl_worker_receive(struct sl_dataplane *dp, unsigned worker, struct sl_packet **pkts,
 			   unsigned max, int timeout_ms);
 
-/* Carry out the verdicts of the packets received; SL_NEXT counts as SL_CONSUME. */
+/*
+ * Carry out the verdicts of the packets received; SL_NEXT counts as SL_CONSUME. The next receive
+ * does it too. The worker's thread.
+ */
 void sl_worker_complete(struct sl_dataplane *dp, unsigned worker);
 
-/* End a wait in sl_worker_receive(). Any thread. */
+/* End the wait in sl_worker_receive(), or the next one if there is none. Any thread. */
 void sl_worker_wake(struct sl_dataplane *dp, unsigned worker);
 
-/* Workers 0..n-1 take part from now on; the others give their shards away. Any thread; waits until
- * it is done. */
+/*
+ * Workers 0..n-1 take part from now on; the others give their shards away. Any thread but a
+ * worker's: waits until it is done, 10 s at most. 0, -EINVAL n, -ETIMEDOUT, -EIO a worker cannot
+ * join (own_loop: its thread must have called sl_worker_receive() before), -ECANCELED draining.
+ */
 int sl_dataplane_set_workers(struct sl_dataplane *dp, unsigned n, struct sl_error *err);
 
 #ifdef __cplusplus

@@ -30,3 +30,10 @@ void batch_finish(struct worker *w)
 		stat_add(&w->stat->consumed, consumed);
 	w->batch = 0;
 }
+
+void batch_forget(struct worker *w)
+{
+	for (unsigned i = 0; i < w->batch; i++)
+		frame_put(w, w->packet_ring[i], w->packet[i].addr);
+	w->batch = 0;
+}

@@ -40,4 +40,7 @@ static inline void batch_put(struct worker *w, unsigned ring, uint64_t addr, uin
 /* Carry out the verdicts: transmit, free, count. The batch is empty afterwards. */
 void batch_finish(struct worker *w);
 
+/* Free the frames and count nothing: the caller has. */
+void batch_forget(struct worker *w);
+
 #endif /* SL_DATAPLANE_BATCH_H */

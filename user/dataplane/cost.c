@@ -23,17 +23,49 @@ static uint32_t sample_random(struct worker *w)
 	return w->sample_seed;
 }
 
-static void sample(struct worker *w, const struct sl_nf_ctx *ctx, struct sl_packet **pkt)
+static void count_sample(struct worker *w, struct sl_bucket_cost *cost, uint64_t took)
 {
-	struct sl_bucket_cost *cost = &w->cost[(*pkt)->meta->bucket];
-	uint64_t begin = sl_cycles(), took;
-
-	chain_run(w->dp->chain, ctx, pkt, 1);
-	took = sl_cycles() - begin;
 	if (took > w->dp->tsc_hz / SAMPLE_LIMIT_PER_SECOND)
 		return;
 	stat_add(&cost->cycles, took);
 	__atomic_store_n(&cost->samples, cost->samples + 1, __ATOMIC_RELAXED);
+}
+
+static void sample(struct worker *w, const struct sl_nf_ctx *ctx, struct sl_packet **pkt)
+{
+	struct sl_bucket_cost *cost = &w->cost[(*pkt)->meta->bucket];
+	uint64_t begin = sl_cycles();
+
+	chain_run(w->dp->chain, ctx, pkt, 1);
+	count_sample(w, cost, sl_cycles() - begin);
+}
+
+unsigned cost_batch(const struct worker *w, unsigned max)
+{
+	return w->sample_in > 1 ? max : 1;
+}
+
+void cost_begin(struct worker *w)
+{
+	struct sl_nf_ctx ctx = {
+		.now_ns = w->now_ns, .worker = w->id, .ifaces = w->dp->inst->ifaces};
+	struct sl_packet *pkts[SL_BATCH];
+
+	w->sample_in = w->sample_in > 1 ? w->sample_in - 1 : SAMPLE_EVERY;
+	w->sampled = w->batch == 1 ? &w->cost[w->packet[0].meta->bucket] : NULL;
+	w->sample_start = sl_cycles();
+	if (!chain_slots(w->dp->chain))
+		return;
+	for (unsigned i = 0; i < w->batch; i++)
+		pkts[i] = &w->packet[i];
+	chain_run(w->dp->chain, &ctx, pkts, w->batch);
+}
+
+void cost_end(struct worker *w)
+{
+	if (w->sampled)
+		count_sample(w, w->sampled, sl_cycles() - w->sample_start);
+	w->sampled = NULL;
 }
 
 void cost_run_chain(struct worker *w)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* dataplane.c - a dataplane's life: open in one order, close in the other. */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "dataplane/batch.h"
 #include "dataplane/chain.h"
 #include "dataplane/frames.h"
 #include "dataplane/housekeeping.h"
@@ -262,22 +264,56 @@ int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_erro
 	return bytes;
 }
 
-/* Nothing new arrives: finish what is on its way. Moves end by rule (c) if by no other. */
-static void drain(struct sl_dataplane *dp)
+/* Nothing new arrives: the workers finish what is on its way and leave their loops. */
+static void drain_begin(struct sl_dataplane *dp)
 {
+	if (dp->draining)
+		return;
+	dp->draining = true;
 	members_clear_slots(dp);
 	sl_instance_grace(dp->inst);
 	moves_start(dp);
-	if (dp->opts.own_loop)
-		return;
 	for (unsigned i = 0; i < dp->workers_max; i++) {
 		atomic_store(&dp->worker[i].quit, true);
-		if (dp->worker[i].running)
-			worker_wake(&dp->worker[i]);
+		worker_wake(&dp->worker[i]);
+	}
+}
+
+/* A program's threads have left: what they did not take, or did not complete, is nobody's. */
+static void abandon(struct worker *w)
+{
+	unsigned n;
+
+	stat_add(&w->stat->held, -(uint64_t)w->in_hand);
+	w->in_hand = 0;
+	n = worker_collect(w);
+	stat_add(&w->dp->inst->control->abandoned, n);
+	batch_forget(w);
+	worker_finish(w);
+}
+
+/* Moves end by rule (c) if by no other, so parked packets become somebody's. */
+static void drain_end(struct sl_dataplane *dp)
+{
+	bool more = dp->opts.own_loop;
+
+	while (more) {
+		more = false;
+		for (unsigned i = 0; i < dp->workers_max; i++) {
+			abandon(&dp->worker[i]);
+			more |= !worker_idle(&dp->worker[i]);
+		}
+		sched_yield();
 	}
 	for (unsigned i = 0; i < dp->workers_max; i++)
-		if (dp->worker[i].dp)
-			worker_join(&dp->worker[i]);
+		worker_join(&dp->worker[i]);
+}
+
+void sl_dataplane_drain(struct sl_dataplane *dp)
+{
+	requests_stop(dp);
+	housekeeping_stop(dp);
+	drain_begin(dp);
 }
 
 void sl_dataplane_close(struct sl_dataplane *dp)
@@ -289,8 +325,10 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 	ran = dp->housekeeping_runs;
 	requests_stop(dp);
 	housekeeping_stop(dp);
-	if (dp->grace_runs)
-		drain(dp);
+	if (dp->grace_runs) {
+		drain_begin(dp);
+		drain_end(dp);
+	}
 	grace_stop(dp);
 	if (dp->grace_event == -1 && dp->worker)
 		members_statistics(dp);

@@ -162,6 +162,8 @@ struct worker {
 	uint64_t swept_ns; /* when all shards were swept at once */
 	unsigned fruitless; /* rounds in a row that found nothing */
 	uint64_t round_start, idle_since;
+	uint64_t sample_start; /* a program's own loop: cycle count when it got the packet */
+	struct sl_bucket_cost *sampled; /* a program's own loop: of the packet it has; or NULL */
 	uint32_t sample_in; /* batches until the next cost sample */
 	uint32_t sample_seed;
 	uint32_t sweep_bucket; /* where the expiry sweep goes on */
@@ -175,6 +177,13 @@ struct worker {
 	pthread_t thread;
 	bool running; /* the thread exists; housekeeping or the starter */
 	_Atomic bool quit; /* leave the loop once everything in hand is done */
+
+	/* a program's own loop (own_loop.c) */
+	unsigned in_hand; /* packets received and not completed; counted in `held` */
+	bool gave; /* the latest receive gave packets: the time since is the program's work */
+	uint64_t left_cycles; /* when the latest call returned; 0: never called */
+	_Atomic bool woken; /* sl_worker_wake() ends the wait under way, or the next one */
+	_Atomic bool served; /* a thread has called sl_worker_receive() */
 };
 
 /* A request that the owners answer (`flows`): see export.c. */
@@ -227,6 +236,7 @@ struct sl_dataplane {
 	int lock_fd;
 	uint64_t move_seq;
 	uint32_t epoch; /* the latest published; housekeeping */
+	bool draining; /* the slots are empty for good; the closing thread */
 	_Atomic bool failed; /* an interface is gone */
 	char failure[256];
 

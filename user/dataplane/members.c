@@ -75,6 +75,8 @@ int members_open_queues(struct sl_dataplane *dp, struct sl_error *err)
 			/* pairs with the acquire in receive_batch() */
 			atomic_store_explicit(&dp->home[ring].active, true, memory_order_release);
 			atomic_store_explicit(&dp->iface_active[i], q + 1, memory_order_release);
+			for (unsigned w = 0; w < dp->workers_max; w++)
+				worker_wake(&dp->worker[w]); /* sleepers poll the new sockets too */
 		}
 	}
 	return 0;
@@ -100,6 +102,7 @@ int members_join(struct sl_dataplane *dp, unsigned id, struct sl_error *err)
 		ret = worker_start(w, err);
 	if (ret)
 		return ret;
+	worker_wake(w); /* a program's thread may be asleep without the new sockets */
 	__atomic_store_n(&w->stat->state, SL_WORKER_RUNNING, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -154,6 +157,17 @@ static void set_count(struct sl_dataplane *dp, unsigned n)
 	__atomic_store_n(&dp->inst->control->workers, n, __ATOMIC_RELEASE);
 }
 
+/* Nobody but the program's own thread would empty the worker's rings. */
+static int check_served(struct sl_dataplane *dp, unsigned id, struct sl_error *err)
+{
+	if (!dp->opts.own_loop || atomic_load(&dp->worker[id].served))
+		return 0;
+	return sl_error_set(err, -ENOENT,
+			    "worker %u cannot join: no thread of the program has called "
+			    "sl_worker_receive() for it",
+			    id);
+}
+
 bool members_step(struct sl_dataplane *dp)
 {
 	unsigned want = atomic_load(&dp->workers_wanted), now = atomic_load(&dp->workers_now);
@@ -167,7 +181,7 @@ bool members_step(struct sl_dataplane *dp)
 	if (want == now)
 		return true;
 	if (want > now) {
-		if (members_join(dp, now, &err)) {
+		if (check_served(dp, now, &err) || members_join(dp, now, &err)) {
 			dp_log(dp, "%s", err.text);
 			atomic_store(&dp->workers_wanted, now);
 			return true;
@@ -208,7 +222,7 @@ void members_statistics(struct sl_dataplane *dp)
 		struct sl_xsk_stats s;
 		bool any = false;
 
-		for (unsigned r = 0; r < dp->rings; r++) {
+		for (unsigned r = 0; w->ring && r < dp->rings; r++) {
 			if (!w->ring[r].open || sl_xsk_stats(&w->ring[r].xsk, &s))
 				continue;
 			any = true;

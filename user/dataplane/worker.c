@@ -151,7 +151,8 @@ void worker_sleep(struct worker *w, int timeout_ms)
 	atomic_store_explicit(&w->sleeping, 1, memory_order_seq_cst);
 	atomic_thread_fence(memory_order_seq_cst);
 	before = sl_cycles();
-	if (worker_idle(w) && !tx_pending(w) && !atomic_load(&w->quit) && !export_pending(w))
+	if (worker_idle(w) && !tx_pending(w) && !atomic_load(&w->quit) && !atomic_load(&w->woken) &&
+	    !export_pending(w))
 		poll_timed(w, timeout_ms);
 	atomic_store_explicit(&w->sleeping, 0, memory_order_relaxed);
 	stat_add(&w->stat->sleep_cycles, sl_cycles() - before);
@@ -184,9 +185,9 @@ static void spin_adapt(struct worker *w, bool found, uint64_t idle)
 		w->spin_cycles = limit;
 }
 
-static void worker_rest(struct worker *w, uint64_t now)
+void worker_rest(struct worker *w, int limit_ms)
 {
-	uint64_t idle = now - w->idle_since;
+	uint64_t now = sl_cycles(), idle = now - w->idle_since;
 
 	if (w->outgoing_n || w->parked_buckets || tx_pending(w) || w->cached) {
 		const struct timespec nap = {.tv_nsec = NAP_NS};
@@ -200,38 +201,52 @@ static void worker_rest(struct worker *w, uint64_t now)
 	if (idle < w->spin_cycles)
 		return;
 	spin_adapt(w, false, idle);
-	worker_sleep(w, SLEEP_MS);
+	worker_sleep(w, limit_ms < 0 || limit_ms > SLEEP_MS ? SLEEP_MS : limit_ms);
 	w->idle_since = sl_cycles();
 }
 
-static void worker_round(struct worker *w)
+unsigned worker_begin(struct worker *w)
 {
-	uint64_t begin = sl_cycles(), end;
-	unsigned n = worker_collect(w);
-	bool busy;
+	unsigned n;
 
-	if (n) {
-		spin_adapt(w, true, begin - w->idle_since > w->dp->tsc_hz / SPIN_MIN_PER_SECOND);
-		for (unsigned i = 0;
-		     i < n && atomic_load_explicit(&w->dp->tap, memory_order_relaxed); i++)
-			tap_packet(w, &w->packet[i], SL_TAP_RX);
-		cost_run_chain(w);
-	}
-	busy = worker_finish(w) || n;
+	w->round_start = sl_cycles();
+	n = worker_collect(w);
+	if (!n)
+		return 0;
+	spin_adapt(w, true, w->round_start - w->idle_since > w->dp->tsc_hz / SPIN_MIN_PER_SECOND);
+	for (unsigned i = 0; i < n && atomic_load_explicit(&w->dp->tap, memory_order_relaxed); i++)
+		tap_packet(w, &w->packet[i], SL_TAP_RX);
+	return n;
+}
+
+bool worker_end(struct worker *w)
+{
+	bool busy = w->batch;
+	uint64_t end;
+
+	busy |= worker_finish(w);
 	if (export_pending(w))
 		busy |= export_step(w);
 	end = sl_cycles();
 	shards_sweep(w, end);
 	stat_add(&w->stat->rounds, 1);
-	if (busy) {
-		stat_add(&w->stat->busy_cycles, end - begin);
-		stat_set(&w->stat->heartbeat_ns, w->now_ns);
-		w->idle_since = end;
-		w->fruitless = 0;
-	} else {
-		stat_add(&w->stat->idle_cycles, end - begin);
-		worker_rest(w, end);
+	if (!busy) {
+		stat_add(&w->stat->idle_cycles, end - w->round_start);
+		return false;
 	}
+	stat_add(&w->stat->busy_cycles, end - w->round_start);
+	stat_set(&w->stat->heartbeat_ns, w->now_ns);
+	w->idle_since = end;
+	w->fruitless = 0;
+	return true;
+}
+
+static void worker_round(struct worker *w)
+{
+	if (worker_begin(w))
+		cost_run_chain(w);
+	if (!worker_end(w))
+		worker_rest(w, SLEEP_MS);
 }
 
 static void *worker_main(void *arg)
@@ -271,9 +286,10 @@ int worker_start(struct worker *w, struct sl_error *err)
 
 void worker_join(struct worker *w)
 {
-	atomic_store(&w->quit, true);
+	/* a program's thread stays, and finds nothing in its rings */
 	if (!w->running)
 		return;
+	atomic_store(&w->quit, true);
 	worker_wake(w);
 	pthread_join(w->thread, NULL);
 	w->running = false;

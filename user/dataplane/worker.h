@@ -19,10 +19,20 @@ void worker_join(struct worker *w);
 void worker_wake(struct worker *w);
 
 /*
- * The halves of a round, for the thread and for a program's own loop. worker_collect() returns the
- * size of the batch; worker_finish() carries out its verdicts and lets buckets go; true if anything
- * happened.
+ * The halves of a round, for the thread and for a program's own loop. worker_begin() returns the
+ * size of the batch; worker_end() carries out its verdicts, lets buckets go and does what else is
+ * due; true if anything happened. Both keep the statistics by which the daemon balances.
  */
+unsigned worker_begin(struct worker *w);
+bool worker_end(struct worker *w);
+
+/*
+ * After a round in which nothing happened: poll on for a while, then sleep, at most limit_ms (-1:
+ * no limit) and never so long that the heartbeat looks stale.
+ */
+void worker_rest(struct worker *w, int limit_ms);
+
+/* What worker_begin() and worker_end() do to packets; alone where nobody keeps statistics. */
 unsigned worker_collect(struct worker *w);
 bool worker_finish(struct worker *w);
 
