@@ -18,6 +18,7 @@ endif
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
+OBJCOPY ?= objcopy
 
 Q := $(if $(filter 0,$(V)),@)
 msg = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' '$(1)' '$(2)')
@@ -63,7 +64,7 @@ E2E_NF := $(patsubst %.c,$(B)/%.so,$(wildcard tests/e2e/nf_*.c))
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)
 
 .PHONY: all
-all: $(BIN) $(LIBA) $(LIBSO) $(B)/libsluice.pc $(B)/bpf/steer.bpf.o
+all: $(BIN) $(LIBA) $(LIBSO) $(B)/static/libsluice.a $(B)/bpf/steer.bpf.o
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c | tools
 	$(call msg,BPF,$@)
@@ -101,14 +102,20 @@ $(LIBSO): $(LIB_OBJ) user/libsluice.map
 		-o $@ $(LIB_OBJ) $(LIBS)
 	$(Q)ln -sf libsluice.so.0 $(B)/libsluice.so
 
-$(B)/libsluice.pc: user/libsluice.pc.in CHANGELOG.md
+# The archive that is installed: one object that has the names of the shared library and no others.
+$(B)/static/libsluice.a: $(LIB_OBJ) user/libsluice.map
+	$(call msg,AR,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' $< > $@
+	$(Q)sed -n 's/^\t\t\(sl_.*\);/\1/p' user/libsluice.map > $(@D)/symbols
+	$(Q)$(CC) -r -nostdlib -o $(@D)/libsluice.o $(LIB_OBJ)
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(@D)/symbols $(@D)/libsluice.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(@D)/libsluice.o
 
-# NFs loaded with --nf ./x.so find sl_flow_* and sl_packet_* in the program.
+# NFs loaded with --nf ./x.so find the functions of sluice/nf.h in the program.
+NF_SYMBOLS := sl_flow_lookup sl_flow_lookup_batch sl_flow_remove sl_packet_flow_key
 $(B)/sluice: $(CLI_OBJ) $(LIBA)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -Wl,--export-dynamic-symbol='sl_flow_*' -Wl,--export-dynamic-symbol='sl_packet_*' \
+	$(Q)$(CC) $(SAN_FLAGS) $(NF_SYMBOLS:%=-Wl,--export-dynamic-symbol=%) \
 		-o $@ $(CLI_OBJ) -Wl,--whole-archive $(LIBA) -Wl,--no-whole-archive $(LIBS)
 
 $(B)/sluiced: $(DAEMON_OBJ) $(LIBA)
@@ -150,10 +157,10 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- the rest of a project's life
-.PHONY: benches check demo bench lint fmt fmt-check asan install help
+.PHONY: benches check demo bench lint fmt fmt-check asan install uninstall help
 
 help:
-	@echo 'all install clean        build, install (DESTDIR, PREFIX), remove build/'
+	@echo 'all install clean        build, install (DESTDIR, PREFIX; and uninstall), remove build/'
 	@echo 'demo check bench         what scripts/demo, scripts/check and scripts/bench do'
 	@echo 'unit lint fmt asan       unit tests; clang-tidy, cppcheck, shellcheck, man pages; clang-format; sanitizers'
 
@@ -172,10 +179,13 @@ fmt-check:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 
 LINT_C := $(LIB_SRC) $(CLI_SRC) $(DAEMON_SRC)
-lint: $(SKEL) fmt-check
+# clang-tidy takes its flags from a file, a flag a line, with absolute paths.
+$(B)/compile_flags.txt: Makefile $(B)/flags
+	$(Q)printf '%s\n' -std=gnu17 $(DEFS) $(INC:-I%=-I$(CURDIR)/%) > $@
+lint: $(SKEL) $(B)/compile_flags.txt fmt-check
 	$(call msg,TIDY,$(words $(LINT_C)) files)
-	$(Q)printf '%s\n' $(LINT_C) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet --warnings-as-errors='*' \
-		-- -std=gnu17 $(DEFS) $(INC) $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null) 2>/dev/null
+	$(Q)printf '%s\n' $(LINT_C) | xargs -P "$$(nproc)" -n 4 clang-tidy --quiet -p $(B) 2>$(B)/tidy.log || \
+		{ grep -v 'warnings generated\|Suppressed\|^Use -' $(B)/tidy.log >&2; exit 1; }
 	$(call msg,CPPCHECK,user)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --error-exitcode=1 -j "$$(nproc)" $(INC) $(DEFS) user
@@ -187,24 +197,35 @@ lint: $(SKEL) fmt-check
 asan:
 	$(Q)./scripts/check --sanitize
 
+BINDIR = $(DESTDIR)$(PREFIX)/sbin
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+INCDIR = $(DESTDIR)$(PREFIX)/include/sluice
+SHARE = $(DESTDIR)$(PREFIX)/share
 MAN8 := $(wildcard docs/*.8)
 MAN5 := $(wildcard docs/*.5)
+UNITS := $(wildcard docs/systemd/*.service)
+COMPLETION = $(SHARE)/bash-completion/completions/sluice
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/lib/sluice $(DESTDIR)$(PREFIX)/lib/systemd/system \
-		$(DESTDIR)$(PREFIX)/include/sluice $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(DESTDIR)$(PREFIX)/share/doc/sluice
-	install $(B)/sluice $(B)/sluiced $(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 $(LIBSO) $(LIBA) $(DESTDIR)$(PREFIX)/lib/
-	ln -sf libsluice.so.0 $(DESTDIR)$(PREFIX)/lib/libsluice.so
-	install -m 644 $(B)/bpf/steer.bpf.o $(DESTDIR)$(PREFIX)/lib/sluice/
-	install -m 644 $(B)/libsluice.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
-	install -m 644 include/sluice/*.h $(DESTDIR)$(PREFIX)/include/sluice/
-	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 docs/sluice.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sluice
-	for u in sluiced sluice@; do \
-		sed 's|@PREFIX@|$(PREFIX)|' docs/systemd/$$u.service \
-			> $(DESTDIR)$(PREFIX)/lib/systemd/system/$$u.service || exit 1; done
-	install -m 644 README.md CHANGELOG.md docs/sluice.yaml $(DESTDIR)$(PREFIX)/share/doc/sluice/
+	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/sluice $(LIBDIR)/systemd/system $(INCDIR) \
+		$(SHARE)/man/man8 $(SHARE)/man/man5 $(dir $(COMPLETION)) $(SHARE)/doc/sluice/examples
+	install $(BIN) $(BINDIR)/
+	install -m 644 $(LIBSO) $(B)/static/libsluice.a $(LIBDIR)/
+	ln -sf $(notdir $(LIBSO)) $(LIBDIR)/libsluice.so
+	install -m 644 $(B)/bpf/steer.bpf.o $(LIBDIR)/sluice/
+	sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' user/libsluice.pc.in > $(LIBDIR)/pkgconfig/libsluice.pc
+	install -m 644 include/sluice/*.h $(INCDIR)/
+	install -m 644 $(MAN8) $(SHARE)/man/man8/
+	install -m 644 $(MAN5) $(SHARE)/man/man5/
+	install -m 644 docs/sluice.bash $(COMPLETION)
+	for u in $(notdir $(UNITS)); do \
+		sed 's|@PREFIX@|$(PREFIX)|' docs/systemd/$$u > $(LIBDIR)/systemd/system/$$u || exit 1; done
+	install -m 644 README.md CHANGELOG.md docs/sluice.yaml $(SHARE)/doc/sluice/
+	install -m 644 docs/examples/*.c $(SHARE)/doc/sluice/examples/
+
+uninstall:
+	rm -f $(addprefix $(BINDIR)/,$(notdir $(BIN))) $(addprefix $(LIBDIR)/,$(notdir $(LIBSO)) libsluice.a \
+		libsluice.so pkgconfig/libsluice.pc $(addprefix systemd/system/,$(notdir $(UNITS)))) \
+		$(addprefix $(SHARE)/man/man8/,$(notdir $(MAN8))) \
+		$(addprefix $(SHARE)/man/man5/,$(notdir $(MAN5))) $(COMPLETION)
+	rm -rf $(LIBDIR)/sluice $(INCDIR) $(SHARE)/doc/sluice
