@@ -75,6 +75,17 @@ slice_objects() {
 }
 objects_are() { [ "$(slice_objects)" = "$1" ]; }
 
+daemon_answers() { tb_s status "$TB_D" -i 1ms -j | jq -e .daemon.running; }
+
+start_daemon() {
+	printf 'instances:\n  - interfaces: %s\nmetrics:\n  listen: off\n' "$TB_D" >"$TB_RUN/sluice.yaml"
+	tb_spawn sluiced "$SLUICED" --config "$TB_RUN/sluice.yaml"
+	tb_wait 10 daemon_answers || {
+		cat "$TB_RUN/sluiced.log"
+		return 1
+	}
+}
+
 # refused PART CMD...: exit status not 0, nothing on standard output, and one line with PART on standard error.
 refused() {
 	local part=$1 rc=0 out err

@@ -16,18 +16,7 @@ background_gen() { # ARGS...
 	GEN=$TB_PID
 }
 
-start_daemon() {
-	printf 'instances:\n  - interfaces: %s\nmetrics:\n  listen: off\n' "$TB_D" >"$TB_RUN/sluice.yaml"
-	tb_spawn sluiced "$SLUICED" --config "$TB_RUN/sluice.yaml"
-	tb_wait 10 daemon_answers || {
-		cat "$TB_RUN/sluiced.log"
-		return 1
-	}
-}
-
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
-
-daemon_answers() { tb_s status "$TB_D" -i 1ms -j | jq -e .daemon.running; }
 
 @test "the daemon killed $KILLS times under load: no packet is lost by it" {
 	local i
@@ -137,7 +126,7 @@ cycle() { # N
 	[ "$after" -lt $((CYCLES * 200)) ]
 }
 
-@test "a dataplane and a daemon that live: no descriptor and no memory more after 300 requests and 1 s of moves" {
+@test "a dataplane and a daemon that live: no descriptor and no memory more after 75 requests and 1 s of moves" {
 	local fds kb i daemon
 	tb_up slek 2
 	tb_s attach "$TB_D" --match all
@@ -159,10 +148,10 @@ cycle() { # N
 		done
 		tb_dut "$E2E/mover" "$TB_D" -d 1 >/dev/null
 	}
-	requests 10
+	requests 3
 	fds=$(used)
 	kb=$(awk '/VmRSS/ {print $2}' "/proc/$TB_RUN_PID/status")
-	requests 100
+	requests 25
 	sleep 0.5
 	[ "$(used)" = "$fds" ] || {
 		echo "descriptors and threads before: $fds, after: $(used)"

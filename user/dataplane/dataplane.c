@@ -144,15 +144,22 @@ static void place_workers(struct sl_dataplane *dp)
 						   : (int)cpus[i];
 }
 
-static void announce(struct sl_dataplane *dp)
+static void read_mtus(struct sl_dataplane *dp)
 {
-	struct sl_control *c = dp->inst->control;
 	struct sl_link link;
 
 	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
 		dp->iface_mtu[i] = dp->frame_size;
 		if (!sl_link_get(dp->inst->iface[i].name, &link))
 			dp->iface_mtu[i] = link.mtu;
+	}
+}
+
+static void announce(struct sl_dataplane *dp)
+{
+	struct sl_control *c = dp->inst->control;
+
+	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
 		dp_log(dp, "%s: %u queues, XDP %s mode, AF_XDP %s, ring %u, %u frames a queue",
 		       dp->inst->iface[i].name, atomic_load(&dp->iface_active[i]),
 		       dp->inst->iface[i].mode == SL_XDP_NATIVE ? "native" : "generic",
@@ -190,6 +197,7 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 	ledger_settle(dp);
 	ledger_name_reasons(dp);
 	place_workers(dp);
+	read_mtus(dp);
 	moves_settle(dp);
 	/* a poll that loaded an older row than these must not find the new sockets */
 	ret = sl_instance_grace(dp->inst);

@@ -66,6 +66,12 @@ int members_open_queues(struct sl_dataplane *dp, struct sl_error *err)
 			dp->queues_told[i] = now;
 			now = dp->iface_queues[i];
 		}
+		if (done && now > done)
+			dp_log(dp,
+			       "%s has %u queues now, all are served; veth puts the program on new "
+			       "ones at: "
+			       "sluice attach %s --replace",
+			       iface->name, now, iface->name);
 		for (unsigned q = done; q < now; q++) {
 			unsigned ring = dp->iface_base[i] + q;
 			int ret = open_queue(dp, ring, err);
