@@ -11,6 +11,7 @@ send() { tb_gen "$SLUICE" gen "$TB_G" --mode live --cpu 0 --flows 4096 -d "$SECO
 
 plain() { # -> {"packets":..,"cycles":..}
 	local out=$TB_RUN/plain
+	rm -f "$out.err"
 	tb_dut "$TB_BUILD/tests/bench/bench_plain_rx" "$TB_D" "$(jq -n "$SECONDS_EACH + 1")" 1 \
 		>"$out" 2>"$out.err" &
 	local pid=$!
