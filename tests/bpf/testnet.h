@@ -7,10 +7,12 @@
 #define TESTS_BPF_TESTNET_H
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "platform/attach.h"
@@ -28,12 +30,24 @@ static inline int run(const char *fmt, ...)
 	return system(command);
 }
 
+/* Pins are the machine's: two runs of one test must not meet. Held until the process ends. */
+static inline void testnet_lock(void)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/sluice-test-%s.lock", criterion_current_test->name);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	cr_assert(fd >= 0 && !flock(fd, LOCK_EX));
+}
+
 /* Enter a new namespace, or skip the test. */
 static inline void testnet_enter(void)
 {
 	sl_bpf_log_setup(false);
 	if (geteuid())
 		cr_skip_test("needs root: network namespaces and BPF programs");
+	testnet_lock();
 	if (unshare(CLONE_NEWNET))
 		cr_skip_test("needs network namespaces (CLONE_NEWNET)");
 	cr_assert_eq(run("ip link set lo up"), 0);

@@ -121,7 +121,7 @@ static int detach_locked(const char *name, bool force, struct sl_error *err)
 	if (!instance[0])
 		return clear_unpinned(name, &hook, err);
 	n = sl_pin_ifaces(instance, ifaces);
-	if (n > 0 && ifaces[0].netns != sl_netns_self() && sl_pin_iface_alive(instance, &ifaces[0]))
+	if (n > 0 && ifaces[0].netns != sl_netns_self() && sl_instance_alive(instance))
 		return sl_error_set(
 			err, -ENODEV,
 			"instance %s is in another network namespace (net:[%llu]): enter it "

@@ -49,6 +49,19 @@ static bool is_pinned(const char *name)
 	return strlen(name) < SL_NAME_MAX && sl_pin_ifaces(name, ifaces) != -ENOENT;
 }
 
+static int not_found(const char *name, struct sl_error *err)
+{
+	if (if_nametoindex(name))
+		return sl_error_set(err, -ENOENT,
+				    "Sluice is not attached to %s: sluice attach -i %s", name,
+				    name);
+	return sl_error_set(
+		err, -ENODEV,
+		"%.40s is neither an interface of this network namespace nor an instance "
+		"(ip link; sluice status)",
+		name);
+}
+
 static int resolve(const char *name, char instance[SL_NAME_MAX], struct sl_error *err)
 {
 	const int ifindex = (int)if_nametoindex(name);
@@ -68,15 +81,7 @@ static int resolve(const char *name, char instance[SL_NAME_MAX], struct sl_error
 		snprintf(instance, SL_NAME_MAX, "%s", name);
 		return 0;
 	}
-	if (ifindex)
-		return sl_error_set(err, -ENOENT,
-				    "Sluice is not attached to %s: sluice attach -i %s", name,
-				    name);
-	return sl_error_set(
-		err, -ENODEV,
-		"%.40s is neither an interface of this network namespace nor an instance "
-		"(ip link; sluice status)",
-		name);
+	return not_found(name, err);
 }
 
 int sl_instance_open(const char *name, struct sl_instance **out, struct sl_error *err)
@@ -92,6 +97,9 @@ int sl_instance_open(const char *name, struct sl_instance **out, struct sl_error
 	if (lock < 0)
 		return lock;
 	rc = sl_instance_open_pinned(instance, out, err);
+	/* Detached, or swept up, since the look at it. */
+	if (rc == -ENOENT && !is_pinned(instance))
+		rc = not_found(name, err);
 	close(lock);
 	return rc;
 }
