@@ -209,8 +209,7 @@ static int report(const char *iface, size_t memory)
 
 int cmd_attach(int argc, char **argv)
 {
-	struct attach_config config = {.buckets = SL_DEFAULT_BUCKETS,
-				       .max_workers = SL_DEFAULT_MAX_WORKERS};
+	struct attach_config config = {0}; /* 0: the default, or the sizes of what is there */
 	struct sl_rule rules[SL_MAX_RULES];
 	struct sl_attach_opts opts;
 	struct sl_error err;
@@ -227,7 +226,8 @@ int cmd_attach(int argc, char **argv)
 	format_size(memory, text, sizeof(text));
 	if (!cli.json) {
 		printf("maps for %u buckets and %u workers take %s of kernel memory\n",
-		       config.buckets, config.max_workers, text);
+		       config.buckets ? config.buckets : SL_DEFAULT_BUCKETS,
+		       config.max_workers ? config.max_workers : SL_DEFAULT_MAX_WORKERS, text);
 		fflush(stdout);
 	}
 	err.text[0] = 0;

@@ -53,8 +53,8 @@ static int not_found(const char *name, struct sl_error *err)
 {
 	if (if_nametoindex(name))
 		return sl_error_set(err, -ENOENT,
-				    "Sluice is not attached to %s: sluice attach -i %s", name,
-				    name);
+				    "Sluice is not attached to %s: sluice attach %s --match RULE",
+				    name, name);
 	return sl_error_set(
 		err, -ENODEV,
 		"%.40s is neither an interface of this network namespace nor an instance "
