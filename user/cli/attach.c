@@ -224,7 +224,7 @@ int cmd_attach(int argc, char **argv)
 		return status;
 	memory = sl_attach_memory(&opts);
 	format_size(memory, text, sizeof(text));
-	if (!cli.json) {
+	if (!cli.json && !config.replace) {
 		printf("maps for %u buckets and %u workers take %s of kernel memory\n",
 		       config.buckets ? config.buckets : SL_DEFAULT_BUCKETS,
 		       config.max_workers ? config.max_workers : SL_DEFAULT_MAX_WORKERS, text);
