@@ -54,6 +54,7 @@ tb_prepare() {
 tb_spawn() {
 	local name=$1
 	shift
+	: >"$TB_RUN/$name.log" # now: who waits for a line must not find an earlier run's
 	# 3 is bats' own: it waits until everybody has closed it
 	nsenter --net="/run/netns/$TB_NAME-dut" -- "$@" >"$TB_RUN/$name.log" 2>&1 3>&- &
 	TB_PID=$!

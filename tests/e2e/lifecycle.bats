@@ -124,11 +124,9 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 	grep -q 'attach.*--replace' "$TB_RUN/run.log"
 	echo_works --queues 4
 	losses_hold '.no_slot == 0'
-	# and fewer again
-	tb_gen ethtool -L "$TB_G" tx 2
-	tb_dut ethtool -L "$TB_D" rx 2
-	tb_wait 5 echo_once
-	echo_works --queues 2
+	# fewer than there are sockets: the kernel refuses, and nothing is harmed
+	run ! tb_dut ethtool -L "$TB_D" rx 2
+	echo_works --queues 4
 	losses_hold
 	frames_conserved
 }
