@@ -156,6 +156,9 @@ refused() {
 	refused 2 "takes no value" "$SLUICE" balance --dry-run=yes
 	refused 2 "too many" "$SLUICE" losses a b
 	refused 2 "too many" "$SLUICE" version now
+	refused 2 "power of two" "$SLUICE" run -i x --nf sink --ring 100
+	refused 2 "2048 or 4096" "$SLUICE" run -i x --nf sink --frame-size 3000
+	refused 2 "more than --max-workers 2" "$SLUICE" run -i x --nf sink --workers 4 --max-workers 2
 }
 
 @test "an interface that is not there, and one that is not attached" {
@@ -194,6 +197,11 @@ refused() {
 		.dataplane.running == false and (.warnings | length) > 0' <<<"$output"
 	run -0 sluice detach
 	[ ! -e /sys/fs/bpf/sluice/1/slc0 ]
+	! in_ns ip link show slc0 | grep -q xdp
+}
+
+@test "in a mount namespace without BPF file system: one line, not an attach that ends with it" {
+	refused 1 "nsenter --net=" ip netns exec "$NS" "$SLUICE" attach slc0 --match all -j
 	! in_ns ip link show slc0 | grep -q xdp
 }
 

@@ -210,6 +210,8 @@ rpc() {
 	[[ "$(rpc '{"v":1,"cmd":"explode"}')" == *'unknown command'* ]]
 	[[ "$(rpc '{"v":1,"cmd":"pause","instance":"eth99"}')" == *'eth99 is not attached'* ]]
 	[[ "$(rpc '{"v":1,"cmd":"pin","first":9,"last":5000}')" == *'0-1023'* ]]
+	[[ "$(rpc '{"v":1,"cmd":"pause","instance":5}')" == *'\"instance\": a name'* ]]
+	[[ "$(rpc '{"v":1,"cmd":"balance","dry_run":"yes"}')" == *'true or false'* ]]
 	[[ "$(rpc '{"v":1,"cmd":"balance"}')" == *'no dataplane'* ]]
 	[[ "$(rpc '{"v":1,"cmd":"status"}')" == *'"ok":true'*'"instances":[{'* ]]
 	daemon_json .running

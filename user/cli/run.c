@@ -134,6 +134,14 @@ static int make_opts(const struct run_config *config, unsigned *cpus,
 		return opt_usage(&spec,
 				 "--nf is missing: say what to do with packets, such as --nf "
 				 "flowcount,reflect");
+	if (config->ring & (config->ring - 1))
+		return opt_usage(&spec, "--ring: %u is not a power of two; give 64, 128, ... 16384",
+				 config->ring);
+	if (config->frame_size && config->frame_size != 2048 && config->frame_size != 4096)
+		return opt_usage(&spec, "--frame-size: %u; give 2048 or 4096", config->frame_size);
+	if (config->max_workers && config->workers > config->max_workers)
+		return opt_usage(&spec, "--workers: %u is more than --max-workers %u",
+				 config->workers, config->max_workers);
 	if (config->cpus && sl_cpu_list_parse(config->cpus, cpus, SL_MAX_WORKERS, &n, &err))
 		return opt_usage(&spec, "--cpus: %s", err.text);
 	*opts = (struct sl_dataplane_opts){

@@ -10,9 +10,14 @@
 /* The instance that the request names; without a name the only one. */
 static struct served *target(struct daemon *d, json_t *request, struct sl_error *err)
 {
-	const char *name = json_string_value(json_object_get(request, "instance"));
+	json_t *named = json_object_get(request, "instance");
+	const char *name = json_string_value(named);
 	struct served *s;
 
+	if (named && !name) {
+		sl_error_set(err, -EINVAL, "\"instance\": a name, such as \"eth1\"");
+		return NULL;
+	}
 	/* It may have been attached a moment ago. */
 	instances_discover(d);
 	if (!name && d->served_n == 1)
@@ -21,6 +26,9 @@ static struct served *target(struct daemon *d, json_t *request, struct sl_error 
 	if (!s && name)
 		sl_error_set(err, -ENOENT, "%s is not attached: sluice attach %s --match RULE",
 			     name, name);
+	else if (!s && !d->served_n)
+		sl_error_set(err, -ENOENT,
+			     "no instance is attached: sluice attach IF --match RULE");
 	else if (!s)
 		sl_error_set(err, -EINVAL, "%u instances are attached: name one", d->served_n);
 	return s;
@@ -152,7 +160,8 @@ static int on_resume(void *ctx, json_t *request, int passed_fd, json_t **result,
 static int on_balance(void *ctx, json_t *request, int passed_fd, json_t **result,
 		      struct sl_error *err)
 {
-	bool dry_run = json_is_true(json_object_get(request, "dry_run"));
+	json_t *dry = json_object_get(request, "dry_run");
+	bool dry_run = json_is_true(dry);
 	uint64_t now = sl_clock_ns();
 	struct served *s = target(ctx, request, err);
 	struct sl_tick_result r;
@@ -161,6 +170,8 @@ static int on_balance(void *ctx, json_t *request, int passed_fd, json_t **result
 
 	if (!s)
 		return -ENOENT;
+	if (dry && !json_is_boolean(dry))
+		return sl_error_set(err, -EINVAL, "\"dry_run\": true or false");
 	if (!sl_instance_running(s->inst))
 		return sl_error_set(err, -ENOTCONN,
 				    "no dataplane runs on %s, there is no load to balance: "

@@ -90,12 +90,33 @@ static bool is_bpffs(void)
 	return !statfs(SL_BPFFS, &st) && (unsigned long)st.f_type == BPF_FS_MAGIC;
 }
 
+/*
+ * `ip netns exec` gives each command a /sys of its own: what is mounted below it ends with it. Such
+ * a command's mount namespace is not its parent's.
+ */
+static bool is_private_mount(void)
+{
+	struct stat self, parent;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)getppid());
+	return !stat("/proc/self/ns/mnt", &self) && !stat(path, &parent) &&
+	       self.st_ino != parent.st_ino;
+}
+
 int sl_pin_setup(bool *mounted, struct sl_error *err)
 {
 	char path[SL_PIN_PATH];
 
 	*mounted = false;
 	if (!is_bpffs()) {
+		if (is_private_mount())
+			return sl_error_set(
+				err, -ENODEV,
+				"no BPF file system at %s in this mount namespace, and one mounted "
+				"now would end with it: instead of ip netns exec NAME use nsenter "
+				"--net=/run/netns/NAME, or mount -t bpf bpf %s first",
+				SL_BPFFS, SL_BPFFS);
 		if (mount("bpf", SL_BPFFS, "bpf", 0, "mode=0700"))
 			return sl_error_set(
 				err, -errno,
