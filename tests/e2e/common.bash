@@ -92,7 +92,7 @@ refused() {
 	shift
 	err=$BATS_TEST_TMPDIR/refused.err
 	out=$("$@" 2>"$err" </dev/null) || rc=$?
-	[ $rc -ne 0 ] && [ $rc -lt 126 ] && [ "$(wc -l <"$err")" = 1 ] && grep -qF -- "$part" "$err" && return 0
+	[ $rc -ne 0 ] && [ $rc -lt 124 ] && [ "$(wc -l <"$err")" = 1 ] && grep -qF -- "$part" "$err" && return 0
 	echo "$*: exit $rc, printed: $out"
 	cat "$err"
 	return 1

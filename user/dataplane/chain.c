@@ -98,7 +98,7 @@ static int add_nf(struct sl_chain *chain, char *word, unsigned ifaces, struct sl
 
 int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct sl_error *err)
 {
-	char copy[CHAIN_TEXT_MAX], *save = NULL;
+	char copy[CHAIN_TEXT_MAX], *rest = copy, *word;
 	struct sl_chain *chain;
 	int ret = 0;
 
@@ -109,8 +109,13 @@ int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct 
 	chain = calloc(1, sizeof(*chain));
 	if (!chain)
 		return sl_error_set(err, -ENOMEM, "no memory for the chain");
-	for (char *w = strtok_r(copy, ",", &save); w && !ret; w = strtok_r(NULL, ",", &save))
-		ret = add_nf(chain, w, ifaces, err);
+	while (*text && !ret && (word = strsep(&rest, ","))) {
+		if (*word)
+			ret = add_nf(chain, word, ifaces, err);
+		else
+			ret = sl_error_set(err, -EINVAL,
+					   "--nf \"%s\": a name is missing between commas", text);
+	}
 	if (ret) {
 		chain_close(chain);
 		return ret;

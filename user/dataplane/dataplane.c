@@ -185,8 +185,10 @@ static void announce(struct sl_dataplane *dp)
 
 static int start(struct sl_dataplane *dp, struct sl_error *err)
 {
-	int ret;
+	int ret = members_reserve(dp, err);
 
+	if (ret)
+		return ret;
 	atomic_store(&dp->workers_now, dp->opts.workers);
 	atomic_store(&dp->workers_wanted, dp->opts.workers);
 	dp->inst->control->incarnation++;
@@ -338,7 +340,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 		drain_end(dp);
 	}
 	grace_stop(dp);
-	if (dp->grace_event == -1 && dp->worker)
+	if (dp->settled)
 		members_statistics(dp);
 	redirect_errors_close(dp);
 	if (dp->home)
@@ -346,7 +348,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 	if (dp->shards)
 		shards_free(dp);
 	for (unsigned i = 0; dp->worker && i < dp->workers_max; i++) {
-		if (dp->worker[i].stat)
+		if (dp->settled)
 			__atomic_store_n(&dp->worker[i].stat->state, SL_WORKER_ABSENT,
 					 __ATOMIC_RELEASE);
 		worker_free(&dp->worker[i]);

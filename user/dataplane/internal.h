@@ -226,6 +226,8 @@ struct sl_dataplane {
 
 	/* housekeeping */
 	pthread_t housekeeper, gracer, requester;
+	bool settled; /* the counters of earlier incarnations are in the bases: shared maps are ours
+		       */
 	bool housekeeping_runs, grace_runs, requests_run;
 	_Atomic bool stop;
 	_Atomic unsigned workers_wanted; /* set by requests, followed by housekeeping */

@@ -63,6 +63,7 @@ void ledger_settle(struct sl_dataplane *dp)
 		dp->worker[i].dropped_base = dp->inst->workers[i].no_frame;
 		dp->worker[i].invalid_base = dp->inst->workers[i].tx_invalid;
 	}
+	dp->settled = true;
 }
 
 void ledger_name_reasons(struct sl_dataplane *dp)

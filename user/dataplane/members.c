@@ -50,6 +50,24 @@ static int open_queue(struct sl_dataplane *dp, unsigned ring, struct sl_error *e
 	return ret;
 }
 
+int members_reserve(struct sl_dataplane *dp, struct sl_error *err)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
+		unsigned now = sl_iface_queues(&dp->inst->iface[i]);
+
+		for (unsigned q = 0; !ret && q < now && q < dp->iface_queues[i]; q++) {
+			unsigned ring = dp->iface_base[i] + q;
+
+			ret = home_open(dp, ring, err);
+			for (unsigned w = 0; !ret && w < dp->opts.workers; w++)
+				ret = open_socket(dp, w, ring, err);
+		}
+	}
+	return ret;
+}
+
 int members_open_queues(struct sl_dataplane *dp, struct sl_error *err)
 {
 	for (unsigned i = 0; i < dp->inst->ifaces; i++) {

@@ -11,6 +11,13 @@
 
 #include "dataplane/internal.h"
 
+/*
+ * All that can fail for want of a queue or memory: homes and sockets of the queues that exist now
+ * and of the workers to start with. No slot is set and nothing shared is written: a start that is
+ * refused changes nothing.
+ */
+int members_reserve(struct sl_dataplane *dp, struct sl_error *err);
+
 /* Open the homes of the queues that exist now, and of those that have come since. */
 int members_open_queues(struct sl_dataplane *dp, struct sl_error *err);
 

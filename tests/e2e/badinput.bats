@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Bad input: one line that says what and what to do, exit status not 0, and nothing changed. Wrong words on the
+# command line are cli.bats' part; here it is what the system refuses or what lies on an interface or a disk.
+load common
+
+setup_file() {
+	needs_root
+	# a user without privileges must be able to reach the program
+	mkdir -p "$BATS_FILE_TMPDIR/open"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_FILE_TMPDIR/open" 2>/dev/null || true
+}
+
+# A command that is taken for good input after all must not keep the test.
+tb_dut() { timeout 10 nsenter --net=/run/netns/sleb-dut -- "$@"; }
+tb_gen() { timeout 10 nsenter --net=/run/netns/sleb-gen -- "$@"; }
+
+setup() { tb_up sleb 2; }
+teardown() { tb_down; }
+
+# All that a command could have changed here.
+state() {
+	echo "pins: $(find /sys/fs/bpf/sluice -path "*sleb*" 2>/dev/null | sort | tr '\n' ' ')"
+	echo "run: $(find "$TB_RUN" -name '*.sock' | sort | tr '\n' ' ')"
+	echo "xdp: $(ip -n sleb-dut -j -d link show "$TB_D" | jq -c '.[0].xdp')"
+	echo "row: $(bpftool map dump pinned "/sys/fs/bpf/sluice/1/$TB_D/indirection" 2>/dev/null | cksum)"
+}
+
+# nothing_changed PART CMD...: refused, and the state is what it was.
+nothing_changed() {
+	local before after
+	before=$(state)
+	refused "$@" || return 1
+	after=$(state)
+	[ "$before" = "$after" ] || {
+		echo "changed by: $*"
+		diff <(echo "$before") <(echo "$after")
+		return 1
+	}
+}
+
+compile() { # C-TEXT > OBJECT
+	clang -O2 -g -target bpf -I"$TB_ROOT/include" -I"$TB_ROOT/bpf" -I"$TB_ROOT/headers" -idirafter \
+		"/usr/include/$(uname -m)-linux-gnu" "${@:2}" -x c -c - -o "$1"
+}
+
+foreign() {
+	compile "$BATS_TEST_TMPDIR/foreign.o" <<-'END'
+		#include <linux/bpf.h>
+		#include <bpf/bpf_helpers.h>
+		SEC("xdp") int foreign(struct xdp_md *ctx) { return XDP_PASS; }
+		char _license[] SEC("license") = "GPL";
+	END
+	tb_dut ip link set dev "$TB_D" xdp obj "$BATS_TEST_TMPDIR/foreign.o" sec xdp
+}
+
+@test "interfaces: none such, the loopback by mistake, one twice, too many queues asked for" {
+	nothing_changed nosuch tb_s attach nosuch --match all -j
+	nothing_changed "$TB_D" tb_s attach "$TB_D" "$TB_D" --match all -j
+	nothing_changed nosuch tb_s attach "$TB_D" nosuch --match all -j
+	nothing_changed nosuch tb_s run -i nosuch --nf sink -q
+	nothing_changed "$TB_D" tb_s run -i "$TB_D" --nf sink -q
+	nothing_changed nosuch tb_s detach nosuch
+}
+
+@test "a foreign XDP program is left alone by attach, replace, run and detach" {
+	command -v clang >/dev/null || skip "clang is not installed"
+	foreign
+	nothing_changed "$TB_D" tb_s attach "$TB_D" --match all -j
+	nothing_changed "$TB_D" tb_s attach "$TB_D" --match all --replace -j
+	nothing_changed "$TB_D" tb_s run -i "$TB_D" --nf sink -q
+	nothing_changed "$TB_D" tb_s detach "$TB_D"
+	nothing_changed "$TB_D" tb_s detach "$TB_D" --force
+	nothing_changed "$TB_D" tb_s status "$TB_D"
+}
+
+@test "a steering program of another ABI is named as such and left alone" {
+	command -v clang >/dev/null || skip "clang is not installed"
+	mkdir "$BATS_TEST_TMPDIR/abi"
+	sed 's/#define SL_ABI_VERSION .*/#define SL_ABI_VERSION 77/' "$TB_ROOT/include/sluice/maps.h" >"$BATS_TEST_TMPDIR/abi/maps.h"
+	mkdir "$BATS_TEST_TMPDIR/abi/sluice"
+	mv "$BATS_TEST_TMPDIR/abi/maps.h" "$BATS_TEST_TMPDIR/abi/sluice/"
+	cp "$TB_ROOT"/include/sluice/packet.h "$BATS_TEST_TMPDIR/abi/sluice/"
+	clang -O2 -g -target bpf -mcpu=v3 -I"$BATS_TEST_TMPDIR/abi" -I"$TB_ROOT/include" -I"$TB_ROOT/bpf" -I"$TB_ROOT/headers" \
+		-idirafter "/usr/include/$(uname -m)-linux-gnu" -c "$TB_ROOT/bpf/steer.bpf.c" -o "$BATS_TEST_TMPDIR/steer77.o"
+	tb_dut ip link set dev "$TB_D" xdp obj "$BATS_TEST_TMPDIR/steer77.o" sec xdp
+	nothing_changed "77" tb_s attach "$TB_D" --match all -j
+	nothing_changed "77" tb_s run -i "$TB_D" --nf sink -q
+	nothing_changed "77" tb_s status "$TB_D"
+}
+
+@test "busy: attached already, served already, detached while it is served, queues bound by others" {
+	tb_s attach "$TB_D" --match all >/dev/null
+	nothing_changed "--replace" tb_s attach "$TB_D" --match all -j
+	nothing_changed "--replace" tb_s attach "$TB_D" --match 10.0.0.0/8 --instance other -j
+	tb_run --workers 2 --nf sink
+	nothing_changed "already" tb_s run -i "$TB_D" --nf sink -q
+	nothing_changed "--force" tb_s detach "$TB_D"
+	kill -0 "$TB_RUN_PID"
+}
+
+@test "queues that somebody else's AF_XDP socket holds" {
+	local gen
+	tb_s attach "$TB_D" --match all >/dev/null
+	tb_spawn gen "$SLUICE" gen "$TB_D" --rate 100 -d 20
+	gen=$TB_PID
+	sleep 0.5
+	nothing_changed "queue 0" tb_s run -i "$TB_D" --nf sink -q
+	expect "$(tb_s status "$TB_D" -j)" '.dataplane.running == false' '.dataplane.pid == 0'
+	tb_stop "$gen"
+	tb_run --nf sink # and it starts once they are free
+}
+
+@test "what sluice run is told: chains, numbers, CPUs, objects that are none" {
+	tb_s attach "$TB_D" --match all --max-workers 4 >/dev/null
+	local r="tb_s run -i $TB_D -q"
+	nothing_changed "nosuch" $r --nf nosuch
+	nothing_changed "./nosuch.so" $r --nf ./nosuch.so
+	nothing_changed "sluice_nf" $r --nf "$TB_BUILD/libsluice.so.0"
+	nothing_changed "forward" $r --nf forward
+	nothing_changed "work" $r --nf work:fast
+	nothing_changed "--nf" $r --nf ,,
+	nothing_changed "--nf" $r
+	nothing_changed "-i" tb_s run --nf sink
+	nothing_changed "--workers" $r --nf sink --workers 5
+	nothing_changed "--workers" $r --nf sink --workers 3 --max-workers 2
+	nothing_changed "--ring" $r --nf sink --ring 1000
+	nothing_changed "--frame-size" $r --nf sink --frame-size 3000
+	nothing_changed "--cpus" $r --nf sink --cpus 5000
+	nothing_changed "--cpus" $r --nf sink --cpus 1-
+	nothing_changed "interfaces" $r -i lo --nf sink
+	echo 'not an object' >"$BATS_TEST_TMPDIR/text.so"
+	nothing_changed "text.so" $r --nf "$BATS_TEST_TMPDIR/text.so"
+}
+
+@test "not configured: loaded by hand, no rules yet" {
+	tb_dut ip link set dev "$TB_D" xdp obj "$TB_BUILD/bpf/steer.bpf.o" sec xdp
+	refused "--match" tb_s run -i "$TB_D" --nf sink -q
+	expect "$(tb_s status "$TB_D" -j)" '.ready == false' '.dataplane.incarnation == 0'
+}
+
+@test "files: captures and configurations that are not there, empty, or something else" {
+	local f=$BATS_TEST_TMPDIR
+	: >"$f/empty"
+	head -c 4096 /dev/zero >"$f/zeros"
+	"$E2E/mkpcap" "$f/whole.pcap"
+	head -c 30 "$f/whole.pcap" >"$f/cut.pcap"
+	nothing_changed "nosuch" tb_gen "$SLUICE" gen "$TB_G" --pcap "$f/nosuch"
+	nothing_changed "--pcap" tb_gen "$SLUICE" gen "$TB_G" --pcap "$f/empty"
+	nothing_changed "--pcap" tb_gen "$SLUICE" gen "$TB_G" --pcap "$f/zeros"
+	nothing_changed "--pcap" tb_gen "$SLUICE" gen "$TB_G" --pcap "$f/cut.pcap"
+	nothing_changed "--pcap" tb_gen "$SLUICE" gen "$TB_G" --pcap "$f"
+	nothing_changed "nosuch" tb_gen "$SLUICE" gen nosuch
+	nothing_changed "nosuch.yaml" tb_dut "$SLUICED" --config "$f/nosuch.yaml"
+	nothing_changed "zeros" tb_dut "$SLUICED" --config "$f/zeros"
+	printf 'instances:\n  - interfaces: nosuch\n    attach: maybe\n' >"$f/bad.yaml"
+	nothing_changed "bad.yaml:3" tb_dut "$SLUICED" --config "$f/bad.yaml"
+	nothing_changed "--nosuch" tb_dut "$SLUICED" --nosuch
+}
+
+@test "no privilege: attach, run, detach, daemon, generator" {
+	local copy=$BATS_FILE_TMPDIR/open user="setpriv --reuid 65534 --regid 65534 --clear-groups"
+	cp "$SLUICE" "$SLUICED" "$copy/"
+	tb_dut $user "$copy/sluice" version >/dev/null || skip "$copy cannot be reached without privilege"
+	nothing_changed "" tb_dut $user "$copy/sluice" attach "$TB_D" --match all -j
+	nothing_changed "" tb_gen $user "$copy/sluice" gen "$TB_G" -d 1
+	tb_s attach "$TB_D" --match all >/dev/null
+	nothing_changed "" tb_dut $user "$copy/sluice" run -i "$TB_D" --nf sink -q
+	nothing_changed "" tb_dut $user "$copy/sluice" detach "$TB_D"
+	nothing_changed "" tb_dut $user "$copy/sluice" attach "$TB_D" --replace -j
+	nothing_changed "" tb_dut $user "$copy/sluice" move "$TB_D" 1 1
+	printf 'metrics:\n  listen: off\n' >"$copy/sluice.yaml"
+	nothing_changed "" tb_dut $user "$copy/sluiced" --config "$copy/sluice.yaml"
+}
+
+@test "a pin directory of another instance, and rubbish where pins belong" {
+	mkdir -p "/sys/fs/bpf/sluice/1/$TB_D"
+	run tb_s attach "$TB_D" --match all -j
+	[ "$status" -eq 0 ] || refused "/sys/fs/bpf" tb_s attach "$TB_D" --match all -j
+}
