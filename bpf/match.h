@@ -72,7 +72,7 @@ static __always_inline unsigned int sl_match_slot(__u64 bit)
 static __always_inline __u64 sl_match_ports(const struct sl_match *m, __u64 cand, __u32 ports,
 					    __u32 has_ports)
 {
-	__s32 sport = ports >> 16, dport = ports & 0xffff;
+	__s32 sport = (__s32)(ports >> 16), dport = (__s32)(ports & 0xffff);
 
 	for (int i = 0; i < SL_MAX_RULES; i++) {
 		__u64 low = cand & -cand;

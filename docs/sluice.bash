@@ -42,6 +42,7 @@ _sluice_instances()
 # Numbers from the tables of an instance: _sluice_numbers SLUICE workers|buckets KEY IF
 _sluice_numbers()
 {
+	# shellcheck disable=SC2086,SC2020 # no word where there is no IF; each character, a line of its own
 	"$1" "$2" $4 -j --interval 1ms 2>/dev/null | tr ',{' '\n\n' |
 		sed -n "s/^\"$3\":\([0-9]*\)\$/\1/p"
 }

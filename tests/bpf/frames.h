@@ -186,8 +186,7 @@ FRAME(exceeded4, put_ethernet(f, 1, SL_ETH_IPV4); put_ipv4(f, R4, A4, 1, 0, 0, 4
 FRAME(quoted_echo4, put_ethernet(f, 0, SL_ETH_IPV4); put_ipv4(f, R4, A4, 1, 0, 0, 36);
       put_icmp(f, 3, 1, 0); put_ipv4(f, A4, B4, 1, 0, 0, 8); put_icmp(f, 8, 0, 77);)
 FRAME(quoted_fragment4, put_ethernet(f, 0, SL_ETH_IPV4); put_ipv4(f, R4, A4, 1, 0, 0, 36);
-      put_icmp(f, 11, 1, 0); put_ipv4(f, A4, B4, 17, 0, 0x2000, 900);
-      put_ports(f, 1000, 53, 4);)
+      put_icmp(f, 11, 1, 0); put_ipv4(f, A4, B4, 17, 0, 0x2000, 900); put_ports(f, 1000, 53, 4);)
 FRAME(short_quote4, put_ethernet(f, 0, SL_ETH_IPV4); put_ipv4(f, R4, A4, 1, 0, 0, 32);
       put_icmp(f, 3, 1, 0); put_ipv4(f, A4, B4, 17, 0, 0, 900); put_ports(f, 1000, 53, 0);)
 
@@ -196,9 +195,9 @@ FRAME(tcp6, put_ethernet(f, 0, SL_ETH_IPV6); put_ipv6(f, a6, b6, 6, 20);
       put_ports(f, 40000, 443, 16);)
 FRAME(vlan6, put_ethernet(f, 1, SL_ETH_IPV6); put_ipv6(f, a6, b6, 6, 20);
       put_ports(f, 40000, 443, 16);)
-FRAME(chain6, put_ethernet(f, 0, SL_ETH_IPV6); put_ipv6(f, a6, b6, 0, 60);
-      put_extension(f, 43, 0); put_extension(f, 60, 1); put_extension(f, 51, 0);
-      put8(f, 17); put8(f, 1); put_zeros(f, 10); put_ports(f, 1000, 53, 12);)
+FRAME(chain6, put_ethernet(f, 0, SL_ETH_IPV6); put_ipv6(f, a6, b6, 0, 60); put_extension(f, 43, 0);
+      put_extension(f, 60, 1); put_extension(f, 51, 0); put8(f, 17); put8(f, 1); put_zeros(f, 10);
+      put_ports(f, 1000, 53, 12);)
 FRAME(longest6, put_ethernet(f, 0, SL_ETH_IPV6); put_ipv6(f, a6, b6, 60, 64);
       for (int i = 0; i < 6; i++) put_extension(f, 60, 0); put_extension(f, 17, 0);
       put_ports(f, 1000, 53, 4);)
@@ -235,9 +234,12 @@ FRAME(short_header, frame_udp4(f); f->b[14] = 0x44;)
 FRAME(short_total, frame_udp4(f); f->b[16] = 0; f->b[17] = 27;)
 FRAME(short_tcp, frame_tcp4(f); f->b[16] = 0; f->b[17] = 39;)
 
-#define FIXTURE(n, ...) {.name = #n, .build = frame_##n, __VA_ARGS__}
-#define TAKEN(f, l3, l4, p) .reason = SL_PARSED, .flags = (f), .l3_off = (l3), .l4_off = (l4), \
-	.proto = (p)
+#define FIXTURE(n, ...)                                                                            \
+	{                                                                                          \
+		.name = #n, .build = frame_##n, __VA_ARGS__                                        \
+	}
+#define TAKEN(f, l3, l4, p)                                                                        \
+	.reason = SL_PARSED, .flags = (f), .l3_off = (l3), .l4_off = (l4), .proto = (p)
 #define PORTS(s, d) .sport = (s), .dport = (d)
 #define PASSED(why) .reason = (why)
 

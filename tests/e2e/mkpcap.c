@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mkpcap FILE [SEED [DIRECTION]] - writes a capture with what real ones are made of: TCP and UDP over IPv4 and
- * IPv6, both directions of each flow, no tag, one and two VLAN tags, IPv4 options, IPv6 extension
- * headers, fragments, echoes, ICMP errors that quote flows of the capture, ESP, SCTP, and frames
- * that are nobody's: ARP, neighbour discovery, an unknown ethertype, a cut header. With DIRECTION 0 or 1 whole packets of one direction only: two such
- * captures of one seed hold the two directions of the same flows.
+ * mkpcap FILE [SEED [DIRECTION]] - writes a capture with what real ones are made of: TCP and UDP
+ * over IPv4 and IPv6, both directions of each flow, no tag, one and two VLAN tags, IPv4 options,
+ * IPv6 extension headers, fragments, echoes, ICMP errors that quote flows of the capture, ESP,
+ * SCTP, and frames that are nobody's: ARP, neighbour discovery, an unknown ethertype, a cut header.
+ * With DIRECTION 0 or 1 whole packets of one direction only: two such captures of one seed hold the
+ * two directions of the same flows.
  */
 #include <arpa/inet.h>
 #include <pcap/pcap.h>

@@ -79,14 +79,15 @@ static int add_nf(struct sl_chain *chain, char *word, unsigned ifaces, struct sl
 		ret = load_object(word, s, err);
 	else
 		s->nf = find_builtin(word);
-	if (!ret && !s->nf)
-		ret = sl_error_set(
+	if (ret)
+		return ret;
+	if (!s->nf)
+		return sl_error_set(
 			err, -EINVAL,
 			"--nf %s: no such NF (sluice run --help lists them; a shared object needs "
 			"a path with '/')",
 			word);
-	if (!ret)
-		ret = check_nf(s->nf, word, ifaces, err);
+	ret = check_nf(s->nf, word, ifaces, err);
 	if (ret)
 		return ret;
 	ret = s->nf->create ? s->nf->create(args ? args : "", &s->self, why, sizeof(why)) : 0;

@@ -75,6 +75,8 @@ void cost_run_chain(struct worker *w)
 	struct sl_packet *pkts[SL_BATCH];
 	unsigned n = w->batch, k;
 
+	if (!n)
+		return;
 	for (unsigned i = 0; i < n; i++)
 		pkts[i] = &w->packet[i];
 	if (n > 1 && --w->sample_in) {

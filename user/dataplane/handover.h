@@ -2,7 +2,8 @@
 /*
  * handover.h - a bucket's shard moves from one worker to another: the old owner's side.
  *
- * The protocol, and why it is right, is in docs/architecture.md; tests/model explores it exhaustively.
+ * The protocol, and why it is right, is in docs/architecture.md; tests/model explores it
+ * exhaustively.
  */
 #ifndef SL_DATAPLANE_HANDOVER_H
 #define SL_DATAPLANE_HANDOVER_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* work:CYCLES, work:TIMEus - burns cycles for every packet: a stand-in for an expensive function in tests. */
+/* work:CYCLES, work:TIMEus - burns cycles for every packet: a stand-in for an expensive function in
+ * tests. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static int work_create(const char *args, void **self, char *err, size_t err_size
 	}
 	if (end == args || *end || errno || cycles > WORK_MAX || args[0] == '-') {
 		snprintf(err, err_size,
-			 "'%s' is no amount of work: write work:N for cycles, or work:Nus, up to %llu cycles",
+			 "'%s' is no amount of work: write work:N for cycles, or work:Nus, up to "
+			 "%llu cycles",
 			 args, WORK_MAX);
 		return -EINVAL;
 	}

@@ -13,8 +13,8 @@
 
 #include "platform/instance.h"
 
-/* The rate of sl_cycles() (sluice/cycles.h), per second. The first call measures for 20 ms where the hardware does not say
- * it; any thread. */
+/* The rate of sl_cycles() (sluice/cycles.h), per second. The first call measures for 20 ms where
+ * the hardware does not say it; any thread. */
 uint64_t sl_cycles_hz(void);
 
 /* CPUs that this process may run on. */

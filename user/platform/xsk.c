@@ -147,7 +147,7 @@ static int bind_with_retry(struct sl_xsk *x, struct sl_xsk_umem *u,
  */
 static bool enable_busy_poll(int fd, const struct sl_xsk_opts *opts)
 {
-	const int on = 1, us = opts->busy_poll_us, budget = opts->busy_poll_budget;
+	const int on = 1, us = (int)opts->busy_poll_us, budget = (int)opts->busy_poll_budget;
 	unsigned napi = 0;
 	socklen_t len = sizeof(napi);
 

@@ -186,7 +186,7 @@ SL_YAML_SETTER(sl_yaml_set_fraction)
 		v /= 100;
 	if (v < f->min || v > f->max)
 		return bad_value(y, node, f);
-	*(double *)((char *)base + f->offset) = v;
+	memcpy((char *)base + f->offset, &v, sizeof(v));
 	return 0;
 }
 

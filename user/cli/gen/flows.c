@@ -265,7 +265,7 @@ void gen_frame_write(uint8_t *frame, uint32_t size, struct sl_gen_flow *f, uint3
 {
 	const uint32_t room = size - sizeof(struct sl_stamp);
 	const uint64_t seq = f->seq++;
-	const uint16_t check = sl_gen_check(f, htobe64(seq), htobe64(now_ns), size & 1);
+	const uint16_t check = sl_gen_check(f, htobe64(seq), htobe64(now_ns), (int)(size & 1));
 
 	memcpy(frame, f->headers, room < SL_GEN_HEADERS ? room : SL_GEN_HEADERS);
 	memcpy(frame + f->check_off, &check, sizeof(check));

@@ -74,7 +74,7 @@ static int open_once(struct gen_bpf **out, const struct gen_plan *plan, bool tra
 	int rc;
 
 	if (!skel)
-		return -errno;
+		return errno ? -errno : -ENOMEM;
 	skel->rodata->flows_n = n;
 	skel->rodata->frame_size = plan->traffic.size;
 	skel->rodata->run_id = plan->run;
@@ -108,8 +108,9 @@ static int open_program(struct gen_bpf **out, const struct gen_plan *plan, bool 
 		rc = open_once(out, plan, false);
 	if (!rc)
 		return 0;
-	return sl_error_set(err, rc, "the generator's BPF program did not load: %s%s",
-			    strerror(-rc), rc == -EPERM ? "; run as root" : "");
+	sl_error_set(err, rc, "the generator's BPF program did not load: %s%s", strerror(-rc),
+		     rc == -EPERM ? "; run as root" : "");
+	return rc;
 }
 
 static int run(const struct gen_bpf *skel, const struct gen_plan *plan, uint8_t *frame,
@@ -245,15 +246,15 @@ out:
 
 int gen_send_live(struct gen_plan *plan, struct gen_sent *sent, struct sl_error *err)
 {
-	struct gen_bpf *skel;
-	bool traced;
+	struct gen_bpf *skel = NULL;
+	bool traced = false;
 	int rc;
 
 	memset(sent, 0, sizeof(*sent));
 	sent->mode = GEN_LIVE;
 	sl_bpf_log_setup(false);
 	rc = open_program(&skel, plan, &traced, err);
-	if (rc)
+	if (rc || !skel)
 		return rc;
 	rc = send_with(skel, traced, plan, sent, err);
 	gen_bpf__destroy(skel);
