@@ -109,7 +109,8 @@ struct sl_nf {
 
 	/*
 	 * One flow as text for `sluice flows`: JSON members without braces ("\"packets\":3"), as
-	 * snprintf would return. May be NULL: the NF's flows are not listed. On the owner's thread.
+	 * snprintf would return. May be NULL: the NF's flows are not listed. On another thread,
+	 * with copies of key and value.
 	 */
 	int (*flow_show)(void *self, const void *key, const void *value, char *buf, size_t size);
 };

@@ -97,12 +97,14 @@ static void print_line(const char *line)
  * What the dataplane needs for as long as it lives: sockets and slots for workers that join
  * (NET_RAW, NET_ADMIN, BPF), frames beyond RLIMIT_MEMLOCK (IPC_LOCK), the real-time class of
  * housekeeping (SYS_NICE), the tracepoint (PERFMON); maps by id where nobody has pinned them
- * (SYS_ADMIN). Everything else goes before the first thread starts.
+ * (SYS_ADMIN); NFs in homes that are closed to others (DAC_READ_SEARCH). Everything else goes
+ * before the first thread starts.
  */
 static int drop_privileges(struct sl_error *err)
 {
-	static const unsigned keep[] = {CAP_NET_RAW,  CAP_NET_ADMIN, CAP_BPF,	   CAP_PERFMON,
-					CAP_IPC_LOCK, CAP_SYS_NICE,  CAP_SYS_ADMIN};
+	static const unsigned keep[] = {CAP_NET_RAW,   CAP_NET_ADMIN,	   CAP_BPF,
+					CAP_PERFMON,   CAP_IPC_LOCK,	   CAP_SYS_NICE,
+					CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH};
 
 	capng_get_caps_process();
 	for (unsigned c = 0; c <= CAP_LAST_CAP; c++) {

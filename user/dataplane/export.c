@@ -239,6 +239,10 @@ int export_flows(struct sl_dataplane *dp, unsigned timeout_ms, json_t **out, str
 	for (unsigned i = 0; i < dp->workers_max; i++)
 		worker_wake(&dp->worker[i]);
 	while (atomic_load_explicit(&e->shards_done, memory_order_acquire) < dp->inst->buckets) {
+		if (atomic_load(&dp->stop)) {
+			ret = sl_error_set(err, -ECANCELED, "the dataplane is stopping");
+			break;
+		}
 		if (sl_clock_ns() > until) {
 			ret = sl_error_set(
 				err, -ETIMEDOUT,

@@ -89,7 +89,8 @@ struct sl_parked {
 /* Packets of one bucket that wait at one worker. */
 struct sl_park {
 	uint32_t head, tail, count;
-	bool listed; /* in sl_worker_state.parked_list */
+	bool listed; /* in worker.parked_list, at `place` */
+	uint32_t place;
 	uint32_t announced; /* epoch under which `first` was announced, 0: not yet */
 	uint64_t first[]; /* for each ring: 1 << 32 | number of the first packet, 0: none */
 };

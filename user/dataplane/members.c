@@ -41,7 +41,8 @@ static int open_queue(struct sl_dataplane *dp, unsigned ring, struct sl_error *e
 	int ret = dp->home[ring].open ? 0 : home_open(dp, ring, err);
 
 	for (unsigned i = 0; !ret && i < dp->workers_max; i++) {
-		if (dp->inst->workers[i].state != SL_WORKER_RUNNING)
+		/* a leaving worker may be given buckets until it has left, or stay after all */
+		if (dp->inst->workers[i].state == SL_WORKER_ABSENT)
 			continue;
 		ret = open_socket(dp, i, ring, err);
 		if (!ret)
@@ -111,6 +112,14 @@ static bool ring_exists(const struct sl_dataplane *dp, unsigned ring)
 	return dp->home[ring].open;
 }
 
+static void clear_slots(struct sl_dataplane *dp, unsigned id)
+{
+	for (unsigned r = 0; r < dp->rings; r++)
+		if (dp->worker[id].ring[r].open)
+			sl_xsk_slot_clear(&dp->inst->iface[dp->home[r].iface], dp->home[r].queue,
+					  id);
+}
+
 int members_join(struct sl_dataplane *dp, unsigned id, struct sl_error *err)
 {
 	struct worker *w = &dp->worker[id];
@@ -124,19 +133,13 @@ int members_join(struct sl_dataplane *dp, unsigned id, struct sl_error *err)
 			ret = set_slot(dp, id, r, err);
 	if (!ret)
 		ret = worker_start(w, err);
-	if (ret)
+	if (ret) {
+		clear_slots(dp, id);
 		return ret;
+	}
 	worker_wake(w); /* a program's thread may be asleep without the new sockets */
 	__atomic_store_n(&w->stat->state, SL_WORKER_RUNNING, __ATOMIC_RELEASE);
 	return 0;
-}
-
-static void clear_slots(struct sl_dataplane *dp, unsigned id)
-{
-	for (unsigned r = 0; r < dp->rings; r++)
-		if (dp->worker[id].ring[r].open)
-			sl_xsk_slot_clear(&dp->inst->iface[dp->home[r].iface], dp->home[r].queue,
-					  id);
 }
 
 void members_clear_slots(struct sl_dataplane *dp)

@@ -15,8 +15,26 @@ static bool worker_serves(const struct sl_dataplane *dp, unsigned id)
 	       __atomic_load_n(&dp->inst->workers[id].state, __ATOMIC_ACQUIRE) != SL_WORKER_ABSENT;
 }
 
+/* A former dataplane may have had fewer: then nobody would give the new ones anything. */
+static bool every_worker_has_rows(const struct sl_instance *inst, unsigned workers)
+{
+	bool has[SL_MAX_WORKERS] = {false};
+	unsigned n = 0;
+
+	for (uint32_t b = 0; b < inst->buckets; b++) {
+		struct sl_row row = row_load(&inst->rows[b]);
+
+		if (row.worker >= workers || has[row.worker])
+			continue;
+		has[row.worker] = true;
+		n++;
+	}
+	return n == workers;
+}
+
 void moves_settle(struct sl_dataplane *dp)
 {
+	bool deal;
 	struct sl_instance *inst = dp->inst;
 	unsigned workers = atomic_load(&dp->workers_now);
 	uint32_t epoch = inst->control->epoch;
@@ -29,11 +47,12 @@ void moves_settle(struct sl_dataplane *dp)
 	}
 	if (++epoch == 0) /* F words of epoch 0 would look announced */
 		epoch = 1;
+	deal = !every_worker_has_rows(inst, workers);
 	for (uint32_t b = 0; b < inst->buckets; b++) {
 		struct sl_row row = row_load(&inst->rows[b]);
 		struct sl_owner word;
 
-		if (row.worker >= workers) {
+		if (deal || row.worker >= workers) {
 			row.worker = b % workers;
 			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
 		}
@@ -86,7 +105,8 @@ static bool move_start(struct sl_dataplane *dp, uint32_t bucket, uint32_t epoch,
 	struct sl_row row = row_unpack(seen);
 	struct sl_owner word = owner_unpack(old);
 
-	if (row.worker == word.owner || word.owner != word.next)
+	/* an owner word written by hand may say anything: it stays as it is */
+	if (row.worker == word.owner || word.owner != word.next || word.owner >= dp->workers_max)
 		return false;
 	if (!worker_serves(dp, row.worker)) {
 		refuse(dp, bucket, seen, word.owner);
@@ -94,10 +114,11 @@ static bool move_start(struct sl_dataplane *dp, uint32_t bucket, uint32_t epoch,
 	}
 	word.next = row.worker;
 	word.epoch = epoch;
-	log_move(dp, bucket, word, now);
 	if (!__atomic_compare_exchange_n(&inst->owners[bucket], &old, owner_pack(word), false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false; /* somebody wrote the word by hand: left alone */
+	/* the owner hears of it by its inbox only, so the log entry is there before it is ended */
+	log_move(dp, bucket, word, now);
 	handover_post(&dp->worker[word.owner], bucket);
 	return true;
 }

@@ -67,6 +67,7 @@ static void park_begin(struct worker *w, uint32_t bucket)
 	p->head = SL_NIL;
 	p->tail = SL_NIL;
 	p->listed = true;
+	p->place = w->parked_buckets;
 	w->parked_list[w->parked_buckets++] = bucket;
 }
 
@@ -146,14 +147,13 @@ void park_packet(struct worker *w, uint32_t bucket, unsigned ring, uint32_t seq,
 static void park_end(struct worker *w, uint32_t bucket)
 {
 	struct sl_park *p = park_of(w, bucket);
+	uint32_t last;
 
 	p->listed = false;
 	__atomic_store_n(&w->cost[bucket].parked, 0, __ATOMIC_RELAXED);
-	for (uint32_t i = 0; i < w->parked_buckets; i++)
-		if (w->parked_list[i] == bucket) {
-			w->parked_list[i] = w->parked_list[--w->parked_buckets];
-			return;
-		}
+	last = w->parked_list[--w->parked_buckets];
+	w->parked_list[p->place] = last;
+	park_of(w, last)->place = p->place;
 }
 
 void park_drain(struct worker *w, uint32_t bucket)

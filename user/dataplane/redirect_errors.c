@@ -8,13 +8,10 @@
 #include "dataplane/redirect_errors.h"
 #include "redirect_err.skel.h"
 
-#define REFRESH 20 /* rounds between looks for a replaced program */
-
 struct sl_redirect_errors {
 	struct redirect_err_bpf *skel;
 	int map_fd;
 	uint64_t base; /* of former incarnations */
-	unsigned rounds;
 };
 
 static void enter_programs(struct sl_dataplane *dp)
@@ -56,8 +53,7 @@ void redirect_errors_publish(struct sl_dataplane *dp)
 
 	if (!e)
 		return;
-	if (++e->rounds % REFRESH == 0)
-		enter_programs(dp);
+	enter_programs(dp); /* attach --replace puts another program there */
 	while (!bpf_map_get_next_key(e->map_fd, prev, &key)) {
 		if (!bpf_map_lookup_elem(e->map_fd, &key, &n))
 			sum += n;
