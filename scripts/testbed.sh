@@ -111,6 +111,7 @@ tb_remove() {
 
 tb_down() {
 	local pid
+	[ -n "${TB_NAME:-}" ] || return 0
 	for pid in "${TB_PIDS[@]}"; do
 		tb_stop "$pid"
 	done

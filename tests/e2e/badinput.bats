@@ -12,17 +12,17 @@ setup_file() {
 }
 
 # A command that is taken for good input after all must not keep the test.
-tb_dut() { timeout 10 nsenter --net=/run/netns/sleb-dut -- "$@"; }
-tb_gen() { timeout 10 nsenter --net=/run/netns/sleb-gen -- "$@"; }
+tb_dut() { timeout 10 nsenter --net=/run/netns/"$NAME-dut" -- "$@"; }
+tb_gen() { timeout 10 nsenter --net=/run/netns/"$NAME-gen" -- "$@"; }
 
-setup() { tb_up sleb 2; }
+setup() { tb_up "$NAME" 2; }
 teardown() { tb_down; }
 
 # All that a command could have changed here.
 state() {
-	echo "pins: $(find /sys/fs/bpf/sluice -path "*sleb*" 2>/dev/null | sort | tr '\n' ' ')"
+	echo "pins: $(find /sys/fs/bpf/sluice -path "*$NAME*" 2>/dev/null | sort | tr '\n' ' ')"
 	echo "run: $(find "$TB_RUN" -name '*.sock' | sort | tr '\n' ' ')"
-	echo "xdp: $(ip -n sleb-dut -j -d link show "$TB_D" | jq -c '.[0].xdp')"
+	echo "xdp: $(ip -n "$NAME-dut" -j -d link show "$TB_D" | jq -c '.[0].xdp')"
 	echo "row: $(bpftool map dump pinned "/sys/fs/bpf/sluice/1/$TB_D/indirection" 2>/dev/null | cksum)"
 }
 

@@ -11,6 +11,9 @@ E2E=$TB_BUILD/tests/e2e
 ORDER=$E2E/nf_order.so
 CAPTURES=$TB_ROOT/../shared/data/captures
 
+# Two runs at the same time must not meet.
+NAME=$(printf 'sle%03x' $(($$ % 4096)))
+
 needs_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 
 # expect JSON FILTER...: every jq filter is true of the JSON; says which is not.

@@ -58,7 +58,7 @@ lost_is_named() { # JSON FILES of senders...
 
 @test "one queue fed from two CPUs, an idle queue, idle workers, workers joining and leaving: $SECONDS_MAIN s" {
 	GENS=()
-	tb_up slef 2
+	tb_up "$NAME" 2
 	tb_s attach "$TB_D" --match all
 	tb_run --workers 4 --max-workers 6 --nf "$ORDER:$TB_RUN/order.json,reflect"
 	fire_gen a "$TB_G" "$SECONDS_MAIN" --flows 3000 --cpu 0 --mode live --expect --rx-ring 256M
@@ -81,7 +81,7 @@ lost_is_named() { # JSON FILES of senders...
 }
 
 @test "no traffic at all: every move ends" {
-	tb_up slef 2
+	tb_up "$NAME" 2
 	tb_s attach "$TB_D" --match all
 	tb_run --workers 4 --nf sink
 	fire_mover -d 2
@@ -94,7 +94,7 @@ lost_is_named() { # JSON FILES of senders...
 
 @test "a bucket for each packet in a hundred: rare traffic, sleeping workers, moves all the time" {
 	GENS=()
-	tb_up slef 1
+	tb_up "$NAME" 1
 	tb_s attach "$TB_D" --match all
 	tb_run --workers 3 --nf "$ORDER:$TB_RUN/order.json,reflect"
 	fire_gen a "$TB_G" 4 --flows 500 --rate 2000 --expect
@@ -110,7 +110,7 @@ lost_is_named() { # JSON FILES of senders...
 
 @test "tiny parks and rings: what overflows is counted, and order holds all the same" {
 	GENS=()
-	tb_up slef 1
+	tb_up "$NAME" 1
 	tb_s attach "$TB_D" --match all --buckets 128
 	tb_run --workers 3 --ring 64 --park 16 --nf "$ORDER:$TB_RUN/order.json,work:2000,reflect"
 	fire_gen a "$TB_G" 5 --flows 1000 --expect
@@ -127,7 +127,7 @@ lost_is_named() { # JSON FILES of senders...
 @test "generic mode, where several CPUs serve a queue: rule (c) alone" {
 	GENS=()
 	# two queues to send from, one to receive on, and each CPU that sends serves it
-	TB_GEN_QUEUES=2 tb_up slef 1
+	TB_GEN_QUEUES=2 tb_up "$NAME" 1
 	tb_s attach "$TB_D" --match all --mode generic
 	tb_run --workers 3 --nf "$ORDER:$TB_RUN/order.json,reflect"
 	fire_gen a "$TB_G" 6 --flows 2000 --rate 100000 --burst 16 --expect --cpu 0 --queue 0 --ipv6 0.5
@@ -148,20 +148,20 @@ lost_is_named() { # JSON FILES of senders...
 
 @test "forward: both directions of a flow meet one state on two interfaces, under moves" {
 	GENS=()
-	tb_up slef 1 2
-	ip -n slef-gen link set slefg0 mtu 1600
-	ip -n slef-gen link set slefg1 mtu 1600
-	ip -n slef-dut link set slefd0 mtu 1600
-	ip -n slef-dut link set slefd1 mtu 1600
-	tb_s attach "$TB_D" slefd1 --match all
-	tb_spawn run "$SLUICE" run -i "$TB_D" -i slefd1 --workers 3 --ring 16384 \
+	tb_up "$NAME" 1 2
+	ip -n "$NAME-gen" link set "${NAME}g0" mtu 1600
+	ip -n "$NAME-gen" link set "${NAME}g1" mtu 1600
+	ip -n "$NAME-dut" link set "${NAME}d0" mtu 1600
+	ip -n "$NAME-dut" link set "${NAME}d1" mtu 1600
+	tb_s attach "$TB_D" "${NAME}d1" --match all
+	tb_spawn run "$SLUICE" run -i "$TB_D" -i "${NAME}d1" --workers 3 --ring 16384 \
 		--nf "$ORDER:$TB_RUN/order.json,flowcount,forward"
 	TB_RUN_PID=$TB_PID
 	tb_wait 20 grep -q '^serving' "$TB_RUN/run.log"
 	"$E2E/mkpcap" "$TB_RUN/out.pcap" 3 0
 	"$E2E/mkpcap" "$TB_RUN/back.pcap" 3 1
-	fire_gen out slefg0 20 --pcap "$TB_RUN/out.pcap" --loop 8 --rate 40000 --burst 16 --expect-on slefg1
-	fire_gen back slefg1 20 --pcap "$TB_RUN/back.pcap" --loop 8 --rate 40000 --burst 16 --expect-on slefg0
+	fire_gen out "${NAME}g0" 20 --pcap "$TB_RUN/out.pcap" --loop 8 --rate 40000 --burst 16 --expect-on "${NAME}g1"
+	fire_gen back "${NAME}g1" 20 --pcap "$TB_RUN/back.pcap" --loop 8 --rate 40000 --burst 16 --expect-on "${NAME}g0"
 	fire_mover -d 5
 	fire_over
 	wire_holds "$TB_RUN/out.json"

@@ -12,7 +12,7 @@ PINS() { echo "/sys/fs/bpf/sluice/1/$TB_D"; }
 up() { # QUEUES RUN-ARGS...
 	local queues=$1
 	shift
-	tb_up slel "$queues"
+	tb_up "$NAME" "$queues"
 	tb_s attach "$TB_D" --match all >/dev/null
 	tb_run "${@/ORDER/$ORDER:$TB_RUN/order.json}"
 }
@@ -51,14 +51,14 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 @test "the link goes down and up: the dataplane stays and serves again" {
 	up 1 --workers 2 --nf reflect
 	echo_works
-	ip -n slel-dut link set "$TB_D" down
+	ip -n "$NAME-dut" link set "$TB_D" down
 	sleep 0.3
 	kill -0 "$TB_RUN_PID"
-	ip -n slel-dut link set "$TB_D" up
+	ip -n "$NAME-dut" link set "$TB_D" up
 	tb_wait 5 echo_once
-	ip -n slel-gen link set "$TB_G" down
+	ip -n "$NAME-gen" link set "$TB_G" down
 	sleep 0.2
-	ip -n slel-gen link set "$TB_G" up
+	ip -n "$NAME-gen" link set "$TB_G" up
 	tb_wait 5 echo_once
 	echo_works
 	losses_hold
@@ -69,9 +69,9 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 	up 1 --workers 2 --nf reflect
 	tb_spawn_gen gen "$SLUICE" gen "$TB_G" -d 3 --rate 50000 --burst 16 -j
 	sleep 1
-	ip -n slel-dut link set "$TB_D" down
+	ip -n "$NAME-dut" link set "$TB_D" down
 	sleep 0.5
-	ip -n slel-dut link set "$TB_D" up
+	ip -n "$NAME-dut" link set "$TB_D" up
 	wait "$TB_PID" || true
 	tb_wait 5 echo_once
 	echo_works
@@ -82,7 +82,7 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 @test "the interface is deleted: one line, an end, nothing left" {
 	up 2 --workers 2 --nf reflect
 	echo_works
-	ip -n slel-dut link del "$TB_D"
+	ip -n "$NAME-dut" link del "$TB_D"
 	wait_end 5
 	[ "$ENDED" -eq 1 ]
 	[ "$(grep -c 'gone' "$TB_RUN/run.log")" = 1 ]
@@ -92,7 +92,7 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 
 @test "SIGTERM and SIGINT under load end cleanly: exit 0, every packet accounted for" {
 	local signal gen
-	tb_up slel 2
+	tb_up "$NAME" 2
 	tb_s attach "$TB_D" --match all
 	tb_spawn_gen gen "$SLUICE" gen "$TB_G" -d 60 --rate 50000 --burst 16 --queues 2 -j
 	gen=$TB_PID
@@ -109,7 +109,7 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 }
 
 @test "more queues than before (ethtool -L) while it runs: the new ones are served" {
-	tb_up slel 4
+	tb_up "$NAME" 4
 	tb_gen ethtool -L "$TB_G" tx 1
 	tb_dut ethtool -L "$TB_D" rx 1
 	tb_s attach "$TB_D" --match all
@@ -151,7 +151,7 @@ queues_served() { [ "$("$E2E/rpc" "$TB_RUN/$TB_D.dataplane.sock" status | jq '.r
 workers_are() { tb_s workers "$TB_D" -i 1ms -j | jq -e "[.[] | select(.state == \"running\")] | length == $1"; }
 
 @test "daemon and dataplane, started and stopped in any order" {
-	tb_up slel 1
+	tb_up "$NAME" 1
 	tb_s attach "$TB_D" --match all
 	tb_run --workers 2 --nf reflect # the dataplane first
 	start_daemon
@@ -271,29 +271,29 @@ adopted() { # the program is on the interface: configure and serve it
 }
 
 @test "loaded with ip link: passes everything until it is configured, then serves" {
-	tb_up slel 1
+	tb_up "$NAME" 1
 	tb_dut ip link set dev "$TB_D" xdp obj "$TB_BUILD/bpf/steer.bpf.o" sec xdp
 	adopted
 	tb_s detach "$TB_D"
-	! ip -n slel-dut link show "$TB_D" | grep -q xdp
+	! ip -n "$NAME-dut" link show "$TB_D" | grep -q xdp
 }
 
 @test "loaded with xdp-loader: the same" {
 	command -v xdp-loader >/dev/null || skip "xdp-loader is not installed"
-	tb_up slel 1
+	tb_up "$NAME" 1
 	tb_dut xdp-loader load -m native "$TB_D" "$TB_BUILD/bpf/steer.bpf.o"
 	adopted
 }
 
 @test "match all leaves the host's own addresses, ARP and ND to the stack; --local does not" {
 	local before i
-	tb_up slel 1
+	tb_up "$NAME" 1
 	tb_dut sysctl -qw "net.ipv6.conf.$TB_D.disable_ipv6=0" "net.ipv6.conf.$TB_D.accept_dad=0"
 	tb_gen sysctl -qw "net.ipv6.conf.$TB_G.disable_ipv6=0" "net.ipv6.conf.$TB_G.accept_dad=0"
-	ip -n slel-dut addr add 10.9.0.1/24 dev "$TB_D"
-	ip -n slel-gen addr add 10.9.0.2/24 dev "$TB_G"
-	ip -n slel-dut addr add fd00:9::1/64 dev "$TB_D" nodad
-	ip -n slel-gen addr add fd00:9::2/64 dev "$TB_G" nodad
+	ip -n "$NAME-dut" addr add 10.9.0.1/24 dev "$TB_D"
+	ip -n "$NAME-gen" addr add 10.9.0.2/24 dev "$TB_G"
+	ip -n "$NAME-dut" addr add fd00:9::1/64 dev "$TB_D" nodad
+	ip -n "$NAME-gen" addr add fd00:9::2/64 dev "$TB_G" nodad
 	tb_s attach "$TB_D" --match all
 	tb_run --workers 2 --nf reflect
 	for i in 1 2 3; do
@@ -304,7 +304,7 @@ adopted() { # the program is on the interface: configure and serve it
 	[ "$(tb_dut awk '/^Udp6NoPorts/ {print $2}' /proc/net/snmp6)" -ge 3 ]
 	losses_hold '.passed_by.arp > 0' '.passed_by.nd > 0' '.passed_by.local >= 6'
 	# another address of the same net is Sluice's
-	ip -n slel-gen neigh replace 10.9.0.77 lladdr 02:5c:00:00:00:02 dev "$TB_G"
+	ip -n "$NAME-gen" neigh replace 10.9.0.77 lladdr 02:5c:00:00:00:02 dev "$TB_G"
 	tb_gen bash -c 'echo >/dev/udp/10.9.0.77/9'
 	losses_hold '.forwarded >= 1'
 	tb_stop "$TB_RUN_PID"

@@ -29,9 +29,9 @@ sorted() {
 play() { # QUEUES WORKERS MODE
 	local queues=$1 workers=$2 mode=$3 file gen expected
 
-	tb_up slem "$queues"
-	ip -n slem-gen link set "$TB_G" mtu 1600
-	ip -n slem-dut link set "$TB_D" mtu 1600
+	tb_up "$NAME" "$queues"
+	ip -n "$NAME-gen" link set "$TB_G" mtu 1600
+	ip -n "$NAME-dut" link set "$TB_D" mtu 1600
 	tb_s attach "$TB_D" --match all --local --mode "$mode"
 	tb_run --workers "$workers" --max-workers "$workers" --ring $((workers > 2 ? 8192 : 16384)) \
 		--nf "$ORDER:$TB_RUN/order.json,flowcount,reflect"
