@@ -80,17 +80,17 @@ int sl_ethtool_tx_checksum(const char *ifname, bool *on)
 
 static int stats_count(const char *ifname, unsigned *n)
 {
-	struct {
+	union { /* the kernel puts the one length that is asked for behind the head */
 		struct ethtool_sset_info info;
-		__u32 length;
+		__u32 room[sizeof(struct ethtool_sset_info) / sizeof(__u32) + 1];
 	} sset = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_STATS}};
 	int rc = request(ifname, &sset);
 
 	if (rc)
 		return rc;
-	if (!sset.info.sset_mask || !sset.length)
+	if (!sset.info.sset_mask || !sset.info.data[0])
 		return -EOPNOTSUPP;
-	*n = sset.length;
+	*n = sset.info.data[0];
 	return 0;
 }
 
