@@ -6,7 +6,6 @@
 #include <sluice/cycles.h>
 
 #include "dataplane/cost.h"
-#include "dataplane/export.h"
 #include "dataplane/housekeeping.h"
 #include "dataplane/internal.h"
 #include "dataplane/worker.h"
@@ -63,8 +62,6 @@ static bool finish(struct worker *w)
 	cost_end(w);
 	stat_add(&w->stat->held, -(uint64_t)w->in_hand);
 	w->in_hand = 0;
-	if (export_pending(w))
-		export_step(w);
 	return worker_end(w);
 }
 
