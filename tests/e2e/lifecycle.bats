@@ -118,7 +118,10 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 	echo_works
 	tb_dut ethtool -L "$TB_D" rx 4
 	tb_gen ethtool -L "$TB_G" tx 4
-	tb_wait 5 queues_served 4
+	tb_wait 5 queues_served 4 || {
+		cat "$TB_RUN/run.log"
+		return 1
+	}
 	# veth leaves queues that come later without the program (veth_enable_range_safe() of the kernel)
 	tb_s attach "$TB_D" --replace
 	grep -q 'attach.*--replace' "$TB_RUN/run.log"

@@ -2,6 +2,7 @@
 /* rpc SOCKET CMD [JSON] - one request to a dataplane or to the daemon; prints what it answers. */
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -33,5 +34,7 @@ int main(int argc, char **argv)
 			break;
 	}
 	close(fd);
+	free(text);
+	json_decref(request);
 	return n <= 0;
 }
