@@ -32,6 +32,12 @@ struct order {
 		gaps;
 };
 
+/* Two senders at once number their flows alike: the run tells them apart. */
+struct flow_key {
+	uint32_t flow;
+	uint32_t run;
+};
+
 struct flow {
 	uint64_t next;
 };
@@ -87,7 +93,7 @@ static void check_flow(const struct sl_nf_ctx *ctx, struct order *o, const struc
 	struct sl_stamp stamp;
 	struct flow *f;
 	uint64_t seq;
-	uint32_t key;
+	struct flow_key key;
 
 	if (p->len < sizeof(stamp))
 		return;
@@ -95,7 +101,7 @@ static void check_flow(const struct sl_nf_ctx *ctx, struct order *o, const struc
 	if (stamp.magic != htons(SL_STAMP_MAGIC))
 		return;
 	o->stamped++;
-	key = stamp.flow ^ (uint32_t)stamp.run << 16;
+	key = (struct flow_key){stamp.flow, stamp.run};
 	f = sl_flow_lookup(p->tables[ctx->slot], &key, p->meta->hash, ctx->now_ns, 1);
 	if (!f)
 		return;
@@ -132,7 +138,7 @@ const struct sl_nf sluice_nf = {
 	.abi = SL_NF_ABI,
 	.name = "order",
 	.summary = "checks order and ownership",
-	.key_size = sizeof(uint32_t),
+	.key_size = sizeof(struct flow_key),
 	.value_size = sizeof(struct flow),
 	.create = order_create,
 	.destroy = order_destroy,
