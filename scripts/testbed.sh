@@ -103,7 +103,7 @@ tb_remove() {
 	for ns in "$TB_NAME-gen" "$TB_NAME-dut"; do
 		[ -e "/run/netns/$ns" ] && ip netns del "$ns"
 	done
-	for pins in /sys/fs/bpf/sluice/*/"$TB_NAME"*; do
+	for pins in /sys/fs/bpf/sluice/*/"$TB_NAME"d[0-9]*; do
 		[ -d "$pins" ] && rm -rf "$pins"
 	done
 	return 0
