@@ -19,6 +19,7 @@
 #include "dataplane/requests.h"
 #include "dataplane/shard.h"
 #include "dataplane/sizes.h"
+#include "dataplane/watch.h"
 #include "dataplane/worker.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
@@ -219,6 +220,8 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 		return ret;
 	announce(dp);
 	ret = housekeeping_start(dp, err);
+	if (!ret)
+		ret = watch_start(dp, err);
 	return ret ? ret : requests_start(dp, err);
 }
 
@@ -231,7 +234,7 @@ int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane 
 	if (!dp)
 		return sl_error_set(err, -ENOMEM, "no memory");
 	dp->opts = *opts;
-	dp->lock_fd = dp->wake_fd = dp->grace_event = -1;
+	dp->lock_fd = dp->wake_fd = dp->grace_event = dp->watch_event = -1;
 	dp->tsc_hz = sl_cycles_hz();
 	ret = open_instance(dp, err);
 	if (!ret)
@@ -322,6 +325,7 @@ static void drain_end(struct sl_dataplane *dp)
 void sl_dataplane_drain(struct sl_dataplane *dp)
 {
 	requests_stop(dp);
+	watch_stop(dp);
 	housekeeping_stop(dp);
 	drain_begin(dp);
 }

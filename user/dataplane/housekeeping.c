@@ -24,7 +24,6 @@
 #define BUSY_US 200
 #define BUSY_ROUNDS 100
 #define STATISTICS_NS 50000000ull
-#define QUEUES_NS 1000000000ull
 
 static void nap(struct sl_dataplane *dp, int net_fd, bool busy)
 {
@@ -63,7 +62,7 @@ static void *housekeeping_main(void *arg)
 {
 	struct sl_dataplane *dp = arg;
 	struct sl_control *control = dp->inst->control;
-	uint64_t statistics = 0, queues = sl_clock_ns() + QUEUES_NS;
+	uint64_t statistics = 0;
 	unsigned busy = 0;
 	int net_fd = sl_net_watch_open();
 
@@ -80,11 +79,9 @@ static void *housekeeping_main(void *arg)
 			redirect_errors_publish(dp);
 			statistics = now;
 		}
-		if ((int64_t)(now - queues) > 0) {
-			if (!atomic_load(&dp->failed) && members_open_queues(dp, &err))
-				dp_log(dp, "%s", err.text);
-			queues = now + QUEUES_NS;
-		}
+		if (atomic_exchange(&dp->queues_changed, false) && !atomic_load(&dp->failed) &&
+		    members_open_queues(dp, &err))
+			dp_log(dp, "%s", err.text);
 		nap(dp, net_fd, busy);
 		if (net_fd >= 0)
 			sl_net_watch_read(net_fd, on_link, dp);

@@ -226,10 +226,13 @@ struct sl_dataplane {
 	uint64_t tsc_hz;
 
 	/* housekeeping */
-	pthread_t housekeeper, gracer, requester;
+	pthread_t housekeeper, gracer, requester, watcher;
 	bool settled; /* the counters of earlier incarnations are in the bases: shared maps are ours
 		       */
-	bool housekeeping_runs, grace_runs, requests_run;
+	bool housekeeping_runs, grace_runs, requests_run, watch_runs;
+	int watch_event; /* eventfd: ends the watch thread */
+	unsigned queues_looked[SL_MAX_IFACES]; /* the watch thread */
+	_Atomic bool queues_changed; /* by the watch thread, taken by housekeeping */
 	_Atomic bool stop;
 	_Atomic unsigned workers_wanted; /* set by requests, followed by housekeeping */
 	_Atomic unsigned workers_now;

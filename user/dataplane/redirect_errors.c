@@ -14,8 +14,10 @@ struct sl_redirect_errors {
 	uint64_t base; /* of former incarnations */
 };
 
-static void enter_programs(struct sl_dataplane *dp)
+void redirect_errors_watch(struct sl_dataplane *dp)
 {
+	if (!dp->redirect_errors)
+		return;
 	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
 		uint64_t zero = 0;
 		uint32_t id = 0;
@@ -42,7 +44,6 @@ void redirect_errors_open(struct sl_dataplane *dp)
 	}
 	e->map_fd = bpf_map__fd(e->skel->maps.redirect_errors);
 	dp->redirect_errors = e;
-	enter_programs(dp);
 }
 
 void redirect_errors_publish(struct sl_dataplane *dp)
@@ -53,7 +54,6 @@ void redirect_errors_publish(struct sl_dataplane *dp)
 
 	if (!e)
 		return;
-	enter_programs(dp); /* attach --replace puts another program there */
 	while (!bpf_map_get_next_key(e->map_fd, prev, &key)) {
 		if (!bpf_map_lookup_elem(e->map_fd, &key, &n))
 			sum += n;
