@@ -80,6 +80,7 @@ struct sl_nf {
 	const char *drop_reason; /* what SL_DROP_NF + slot means, at most 23 characters; NULL: the
 				    name */
 
+	bool blind; /* never looks at the packet itself: its bytes need not be fetched */
 	unsigned min_ifaces; /* fewest interfaces that it makes sense with; 0: any */
 
 	/* Flow state: 0 key_size: the NF keeps none. */

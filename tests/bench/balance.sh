@@ -21,7 +21,7 @@ watched() {
 		>"$TB_RUN/$1.watch" &
 	local pid=$!
 	sleep 0.2
-	skew_gen -d "$PHASES" --hot-shift 1s >"$TB_RUN/$1.gen"
+	skew_gen --warmup 1 -d $((PHASES - 1)) --hot-shift 1s >"$TB_RUN/$1.gen"
 	wait $pid
 	echo $(($(lost) - was)) >"$TB_RUN/$1.lost"
 }

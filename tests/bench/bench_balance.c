@@ -21,6 +21,7 @@
 #define STEP_MS 20
 #define EDGE_MS 60 /* around a phase's ends packets of the neighbour phase are about */
 #define EVEN 1.10 /* even: the highest share is within this of the least possible */
+#define SETTLED 1.05
 #define MAX_PHASES 64
 
 struct watch {
@@ -117,8 +118,13 @@ static double bound(const struct watch *w, unsigned phase)
 static double converged(const struct watch *w, unsigned phase)
 {
 	unsigned per = w->phase_ms / STEP_MS, first = phase * per, last = first + per;
+	/* even, or as uneven as it is meant to stay: CPUs that do other work are given less */
+	double settled = highest(w, phase, w->row + (last - 1) * w->buckets) * SETTLED;
 	double limit = bound(w, phase) * EVEN;
 	unsigned s = last;
+
+	if (settled > limit)
+		limit = settled;
 
 	while (s > first && highest(w, phase, w->row + (s - 1) * w->buckets) <= limit)
 		s--;
@@ -230,7 +236,7 @@ static int report(const struct watch *w, double share, const char *dir)
 		double c = converged(w, p);
 
 		printf("%s%.2f", p ? "," : "", c);
-		if (c > slowest)
+		if (p && c > slowest) /* the first phase is the warm-up, from the static table */
 			slowest = c;
 		if (bound(w, p) > heaviest)
 			heaviest = bound(w, p);

@@ -91,9 +91,11 @@ static int check_ready(struct sl_dataplane *dp, struct sl_error *err)
 
 static void flow_configs(struct sl_dataplane *dp)
 {
+	dp->blind = chain_slots(dp->chain) && !dp->opts.own_loop;
 	for (unsigned s = 0; s < chain_slots(dp->chain); s++) {
 		const struct sl_nf *nf = chain_nf(dp->chain, s);
 
+		dp->blind &= nf->blind;
 		dp->flow_config[s] = (struct sl_flow_config){
 			.key_size = nf->key_size,
 			.value_size = nf->value_size,

@@ -197,6 +197,7 @@ struct sl_dataplane {
 	struct sl_instance *inst;
 	struct sl_chain *chain;
 	struct sl_dataplane_opts opts;
+	bool blind; /* no NF of the chain looks at packets */
 	bool inband; /* stamps lie in the packets (SL_CTL_INBAND) */
 	bool generic; /* rule (c) only */
 	unsigned rings; /* all (interface, queue) places, active or not */

@@ -94,7 +94,9 @@ static unsigned receive_ring(struct worker *w, unsigned ring)
 		const struct xdp_desc *d = xsk_ring_cons__rx_desc(rx, idx + i);
 
 		__builtin_prefetch(w->dp->area + d->addr - sizeof(struct sl_meta));
-		__builtin_prefetch(w->dp->area + d->addr);
+		/* a line that nobody reads here stays with the CPU that writes it next */
+		if (!w->dp->blind)
+			__builtin_prefetch(w->dp->area + d->addr);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xdp_desc *d = xsk_ring_cons__rx_desc(rx, idx + i);

@@ -36,7 +36,6 @@
 #define NAP_ROUNDS 64
 #define NAP_NS 50000
 #define TIMER_SLACK_NS 1000
-#define SPIN_MIN_PER_SECOND 1000000 /* 1 us */
 
 int worker_init(struct sl_dataplane *dp, unsigned id)
 {
@@ -171,16 +170,15 @@ void worker_wake(struct worker *w)
 		return; /* EAGAIN: it is rung already */
 }
 
-/* Poll on for a while after traffic: longer if that found some, shorter if it did not. */
-static void spin_adapt(struct worker *w, bool found, uint64_t idle)
+/*
+ * How long to poll before the next sleep: longer if this sleep was so short that polling would have
+ * met the packet (a wake-up costs the sender's CPU as much as ours), shorter if it was not.
+ */
+static void spin_adapt(struct worker *w, uint64_t slept)
 {
-	uint64_t floor = w->dp->tsc_hz / SPIN_MIN_PER_SECOND;
-	uint64_t limit = floor * w->dp->opts.spin_us;
+	uint64_t us = w->dp->tsc_hz / 1000000, limit = us * w->dp->opts.spin_us;
 
-	if (!found)
-		w->spin_cycles /= 2;
-	else if (idle)
-		w->spin_cycles = w->spin_cycles * 2 + floor;
+	w->spin_cycles = slept < limit ? w->spin_cycles * 2 + 4 * us : w->spin_cycles / 2;
 	if (w->spin_cycles > limit)
 		w->spin_cycles = limit;
 }
@@ -200,9 +198,9 @@ void worker_rest(struct worker *w, int limit_ms)
 	}
 	if (idle < w->spin_cycles)
 		return;
-	spin_adapt(w, false, idle);
 	worker_sleep(w, limit_ms < 0 || limit_ms > SLEEP_MS ? SLEEP_MS : limit_ms);
 	w->idle_since = sl_cycles();
+	spin_adapt(w, w->idle_since - now);
 }
 
 unsigned worker_begin(struct worker *w)
@@ -213,7 +211,6 @@ unsigned worker_begin(struct worker *w)
 	n = worker_collect(w);
 	if (!n)
 		return 0;
-	spin_adapt(w, true, w->round_start - w->idle_since > w->dp->tsc_hz / SPIN_MIN_PER_SECOND);
 	for (unsigned i = 0; i < n && atomic_load_explicit(&w->dp->tap, memory_order_relaxed); i++)
 		tap_packet(w, &w->packet[i], SL_TAP_RX);
 	return n;

@@ -12,5 +12,6 @@ const struct sl_nf sl_nf_sink = {
 	.abi = SL_NF_ABI,
 	.name = "sink",
 	.summary = "consume every packet",
+	.blind = true,
 	.process = sink_process,
 };

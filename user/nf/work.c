@@ -63,6 +63,7 @@ const struct sl_nf sl_nf_work = {
 	.abi = SL_NF_ABI,
 	.name = "work",
 	.summary = "work:CYCLES or work:50us burns that much for every packet",
+	.blind = true,
 	.create = work_create,
 	.process = work_process,
 };
