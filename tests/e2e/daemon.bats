@@ -240,7 +240,9 @@ rpc() {
 	wait_for daemon_json .running
 	start_dataplane work:80000,sink
 	wait_for grep -q "dataplane runs" "$LOG"
-	in_peer "$SLUICE" gen sld1 --flows 400 --skew 1.1 --rate 20000 --duration 4 --hot-shift 1 >/dev/null 2>&1 3>&- &
+	# all of it on one worker: above the threshold, whatever the hash key is
+	sluice move sld0 0-1023:0 >/dev/null
+	in_peer "$SLUICE" gen sld1 --flows 400 --skew 0.8 --rate 26000 --duration 4 --hot-shift 1 >/dev/null 2>&1 3>&- &
 	gen=$!
 	wait_for moved
 	wait "$gen" || true
