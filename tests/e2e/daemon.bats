@@ -258,6 +258,7 @@ moved() { [ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]; }
 	start_daemon
 	sluice pause sld0
 	start_dataplane work:80000,sink
+	sluice move sld0 0-1023:0 >/dev/null
 	in_peer "$SLUICE" gen sld1 --flows 400 --skew 1.2 --rate 20000 --duration 6 >/dev/null 2>&1 3>&- &
 	gen=$!
 	sleep 2
