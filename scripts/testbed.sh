@@ -93,9 +93,15 @@ tb_run() {
 	}
 }
 
-tb_stop() { # PID [SIGNAL]
+# tb_stop PID [SIGNAL] - TB_STATUS is its exit status. False if it died of another signal than this one.
+tb_stop() {
 	kill "-${2:-TERM}" "$1" 2>/dev/null || true
-	wait "$1" 2>/dev/null || true
+	TB_STATUS=0
+	wait "$1" 2>/dev/null || TB_STATUS=$?
+	[ "$TB_STATUS" -le 128 ] || [ "$(kill -l "$TB_STATUS")" = "${2:-TERM}" ] || {
+		echo "testbed: process $1 died of SIG$(kill -l "$TB_STATUS")" >&2
+		return 1
+	}
 }
 
 tb_remove() {
@@ -110,14 +116,14 @@ tb_remove() {
 }
 
 tb_down() {
-	local pid
+	local pid bad=0
 	[ -n "${TB_NAME:-}" ] || return 0
 	for pid in "${TB_PIDS[@]}"; do
-		tb_stop "$pid"
+		tb_stop "$pid" || bad=1
 	done
 	TB_PIDS=()
 	tb_remove
 	[ -n "${TB_RUN:-}" ] && rm -rf "$TB_RUN"
 	unset SLUICE_RUN_DIR
-	return 0
+	return $bad
 }

@@ -46,7 +46,8 @@ order_holds() { # FILE [JQ FILTER...]
 	local file=$1
 	shift
 	[ -s "$file" ] || {
-		echo "nf_order wrote nothing"
+		echo "nf_order wrote nothing; the dataplane ended with status ${TB_STATUS:-?} and said:"
+		tail -n 5 "$TB_RUN/run.log"
 		return 1
 	}
 	expect "$(cat "$file")" '.double_owner == 0' '.ring_reordered == 0' '.flow_reordered == 0' \

@@ -340,6 +340,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 		return;
 	ran = dp->housekeeping_runs;
 	requests_stop(dp);
+	watch_stop(dp);
 	housekeeping_stop(dp);
 	if (dp->grace_runs) {
 		drain_begin(dp);
