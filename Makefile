@@ -171,7 +171,7 @@ demo:
 bench:
 	./scripts/bench all
 
-C_FILES := $(wildcard bpf/*.[ch] include/sluice/*.h user/*/*.[ch] user/cli/*/*.[ch] tests/*/*.[ch] docs/examples/*.c)
+C_FILES := $(wildcard bpf/*.[ch] headers/*.h include/sluice/*.h user/*/*.[ch] user/cli/*/*.[ch] tests/*/*.[ch] docs/examples/*.c)
 
 fmt:
 	$(Q)clang-format -i $(C_FILES)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "gen.h"
+#include "kernel_types.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -114,10 +115,6 @@ int gen_xdp(struct xdp_md *ctx)
 		warm++;
 	return XDP_TX;
 }
-
-struct net_device {
-	int ifindex;
-} __attribute__((preserve_access_index));
 
 /*
  * A bulk of frames was given to the driver. The run's own flushes happen in its thread, so the

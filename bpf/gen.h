@@ -9,9 +9,7 @@
 #include <linux/types.h>
 #include <bpf/bpf_endian.h>
 
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
+#include "compiler.h"
 
 #define SL_STAMP_MAGIC 0x5347 /* "SG" */
 /* Ethernet, IPv6 and TCP headers: the longest that are built; what is shorter is followed by zeros

@@ -87,7 +87,7 @@ static __always_inline __u32 sl_hash_v6(const __u64 *key, const __be32 *saddr, c
 	if (x == y) {
 		x = x_lower;
 		y = y_lower;
-		if (sl_unlikely(x == y)) {
+		if (unlikely(x == y)) {
 			x = sport;
 			y = dport;
 		}

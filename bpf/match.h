@@ -97,7 +97,7 @@ static __always_inline __u64 sl_match_proto(const struct sl_match *m, __u8 proto
 {
 	__u64 cand = m->proto[proto];
 
-	if (sl_unlikely(local))
+	if (unlikely(local))
 		cand &= ~SL_MATCH_LOCAL;
 	return cand;
 }

@@ -14,14 +14,8 @@
 #include <sluice/maps.h>
 #include <sluice/packet.h>
 
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
-#ifndef __noinline
-#define __noinline __attribute__((noinline))
-#endif
-#define sl_likely(x) __builtin_expect(!!(x), 1)
-#define sl_unlikely(x) __builtin_expect(!!(x), 0)
+#include "compiler.h"
+
 /* The packet has a flow. Any result but these two is an enum sl_steer_count. */
 #define SL_PARSED (-1)
 /* It is an ICMP error: the caller asks sl_parse_quoted4() or 6() for the flow that it quotes. */
@@ -290,7 +284,7 @@ static __always_inline int sl_parse_ipv4(const void *data, const void *end, __u3
 	p->flow.ports = p->flow.fragment = 0;
 
 	where = ip->frag_off & bpf_htons(0x3fff);
-	if (sl_unlikely(where)) {
+	if (unlikely(where)) {
 		p->flow.fragment = 1;
 		p->flags |= SL_META_FRAGMENT;
 		if (where & bpf_htons(0x1fff)) {
@@ -299,7 +293,7 @@ static __always_inline int sl_parse_ipv4(const void *data, const void *end, __u3
 		}
 		return SL_PARSED;
 	}
-	if (sl_likely(sl_has_ports(p->proto)))
+	if (likely(sl_has_ports(p->proto)))
 		return sl_parse_ports(data, end, off + ihl, off + length, p);
 	if (p->proto == SL_IP_ICMP)
 		return sl_parse_icmp4(data, end, off + ihl, off + length, p);
@@ -348,13 +342,13 @@ static __always_inline int sl_parse_ipv6_l4(const void *data, const void *end, s
 	__u32 off = p->l4_off;
 
 	p->flow.proto = p->proto;
-	if (sl_unlikely(p->flags & SL_META_FRAGMENT)) {
+	if (unlikely(p->flags & SL_META_FRAGMENT)) {
 		p->flow.fragment = 1;
 		if (p->flags & SL_META_NON_FIRST)
 			p->l4_off = 0;
 		return SL_PARSED;
 	}
-	if (sl_likely(sl_has_ports(p->proto)))
+	if (likely(sl_has_ports(p->proto)))
 		return sl_parse_ports(data, end, off, p->limit, p);
 	if (p->proto == SL_IP_ICMP6)
 		return sl_parse_icmp6(data, end, off, p->limit, p);
@@ -435,7 +429,7 @@ static __always_inline int sl_parse_ethernet(const void *data, const void *end, 
 	if ((const void *)(p + 14) > end)
 		return SL_PASS_TRUNCATED;
 	*type = (__u16)(p[12] << 8 | p[13]);
-	if (sl_likely(*type != SL_ETH_VLAN && *type != SL_ETH_QINQ))
+	if (likely(*type != SL_ETH_VLAN && *type != SL_ETH_QINQ))
 		return SL_PARSED;
 
 	if ((const void *)(p + 18) > end)
@@ -443,7 +437,7 @@ static __always_inline int sl_parse_ethernet(const void *data, const void *end, 
 	*off = 18;
 	*vlans = 1;
 	*type = (__u16)(p[16] << 8 | p[17]);
-	if (sl_likely(*type != SL_ETH_VLAN && *type != SL_ETH_QINQ))
+	if (likely(*type != SL_ETH_VLAN && *type != SL_ETH_QINQ))
 		return SL_PARSED;
 
 	if ((const void *)(p + 22) > end)

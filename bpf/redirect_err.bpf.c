@@ -11,15 +11,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "kernel_types.h"
+
 char LICENSE[] SEC("license") = "GPL";
-
-struct bpf_prog_aux {
-	__u32 id;
-} __attribute__((preserve_access_index));
-
-struct bpf_prog {
-	struct bpf_prog_aux *aux;
-} __attribute__((preserve_access_index));
 
 /* Program id -> redirects failed. User space enters the programs that it cares for. */
 struct {

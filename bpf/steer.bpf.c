@@ -147,11 +147,11 @@ static __always_inline int steer_match(struct xdp_md *ctx, const struct sl_contr
 		return SL_PARSED;
 	cand = sl_match_addresses(m, src, dst, flags, cand);
 	low = cand & -cand;
-	if (sl_unlikely(low & m->ports))
+	if (unlikely(low & m->ports))
 		low = steer_match_ports(ctl->match_set, cand, (__u32)t->sport << 16 | t->dport,
 					t->ports);
 	verdict = sl_match_decide(m, cand, low, flags, local);
-	if (sl_likely(verdict == SL_MATCH_TAKE))
+	if (likely(verdict == SL_MATCH_TAKE))
 		return SL_PARSED;
 	if (verdict == SL_MATCH_PASS)
 		return SL_PASS_NO_MATCH;
@@ -324,8 +324,8 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 		.proto = flow->proto,
 		.vlans = flow->vlans,
 	};
-	if (sl_likely(bpf_redirect_map(&xsks, queue * SL_MAX_WORKERS + row.row.worker, XDP_PASS) ==
-		      XDP_REDIRECT))
+	if (likely(bpf_redirect_map(&xsks, queue * SL_MAX_WORKERS + row.row.worker, XDP_PASS) ==
+		   XDP_REDIRECT))
 		return XDP_REDIRECT;
 	if (inband)
 		bpf_xdp_adjust_head(ctx, sizeof(*meta));
@@ -420,14 +420,14 @@ int sluice_steer(struct xdp_md *ctx)
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	types = (const void *)((const char *)data + 12);
-	if (sl_likely((const void *)(types + 1) <= end &&
-		      !(ctl->flags & (SL_CTL_TOEPLITZ | SL_CTL_INBAND)))) {
-		if (sl_likely(*types != bpf_htons(SL_ETH_VLAN)))
+	if (likely((const void *)(types + 1) <= end &&
+		   !(ctl->flags & (SL_CTL_TOEPLITZ | SL_CTL_INBAND)))) {
+		if (likely(*types != bpf_htons(SL_ETH_VLAN)))
 			rc = steer_fast(ctx, ctl, m, *types, 0);
 		else if ((const void *)(types + 3) <= end)
 			rc = steer_fast(ctx, ctl, m, types[2], 1);
 	}
-	if (sl_likely(rc != STEER_SLOW))
+	if (likely(rc != STEER_SLOW))
 		return rc;
 
 	rc = steer_slow(ctx, &flow);

@@ -4,8 +4,7 @@
 #include "dataplane/park.h"
 #include "dataplane/receive.h"
 
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#include "compiler.h"
 
 static void take_stray(struct worker *w, unsigned ring, uint64_t addr)
 {

@@ -13,13 +13,6 @@
 
 #include "platform/xsk.h"
 
-#ifndef SO_PREFER_BUSY_POLL
-#define SO_PREFER_BUSY_POLL 69
-#endif
-#ifndef SO_BUSY_POLL_BUDGET
-#define SO_BUSY_POLL_BUDGET 70
-#endif
-
 /* The kernel's workqueue tears a binding down in milliseconds; two seconds cover a loaded machine.
  */
 #define BIND_RETRY_NS 2000000000LL

@@ -15,7 +15,6 @@
 
 /* A privileged process sees the namespace that it was started in, not the one that mounted /sys. */
 #define ARP_TABLE "/proc/thread-self/net/arp"
-#define ARP_COMPLETE 0x2
 
 static int ask(int fd, struct gen_link *link, struct sl_error *err)
 {
@@ -79,7 +78,7 @@ bool gen_link_neighbour(const struct gen_link *link, uint8_t mac[6])
 		return false;
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%*s %*s %x %31s %*s %31s", &flags, text, dev) != 3 ||
-		    strcmp(dev, link->name) || !(flags & ARP_COMPLETE) || !mac_scan(text, found))
+		    strcmp(dev, link->name) || !(flags & ATF_COM) || !mac_scan(text, found))
 			continue;
 		if (n && memcmp(found, mac, 6)) {
 			n++;

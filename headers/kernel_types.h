@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kernel_types.h - structures inside the kernel that our tracepoint programs read, as far as they
+ * read them. No installed header has them; the loader finds each member by its name in the running
+ * kernel's BTF (CO-RE), so what is left out here, and its order, does not matter.
+ */
+#ifndef SL_HEADERS_KERNEL_TYPES_H
+#define SL_HEADERS_KERNEL_TYPES_H
+
+#include <linux/types.h>
+
+struct bpf_prog_aux {
+	__u32 id;
+} __attribute__((preserve_access_index));
+
+struct bpf_prog {
+	struct bpf_prog_aux *aux;
+} __attribute__((preserve_access_index));
+
+struct net_device {
+	int ifindex;
+} __attribute__((preserve_access_index));
+
+#endif /* SL_HEADERS_KERNEL_TYPES_H */
