@@ -106,6 +106,11 @@ Test(adopt, replace_keeps_state)
 	ATTACH(&opts, -EINVAL);
 	cr_assert_eq(prog_on("slpi0"), prog);
 	opts.buckets = 0;
+	opts.mode = SL_XDP_GENERIC;
+	ATTACH(&opts, -EINVAL);
+	cr_assert(strstr(err.text, "--mode") && strstr(err.text, "detach"), "%s", err.text);
+	cr_assert_eq(prog_on("slpi0"), prog);
+	opts.mode = SL_XDP_NATIVE;
 	ATTACH(&opts, 0);
 	cr_assert_neq(prog_on("slpi0"), prog, "another program");
 	inst = open_instance("slpi0");
@@ -143,6 +148,30 @@ Test(adopt, replace_unites_what_ip_link_loaded)
 	DETACH("slpj", 0);
 	cr_assert_eq(prog_on("slpj0"), 0);
 	cr_assert_eq(prog_on("slpj1"), 0);
+}
+
+/* Somebody removed the pins: the program is configured, and belongs to no instance. */
+Test(adopt, replace_names_what_nobody_pins)
+{
+	const char *ifaces[] = {"slps0"};
+	struct sl_attach_opts opts = options(ifaces, 1);
+	struct sl_instance *inst;
+
+	testnet_veth("slps0", 1);
+	cr_assert_eq(run("ip link set dev slps0 xdpdrv obj %s sec xdp", OBJECT), 0);
+	ATTACH(&opts, 0);
+	sl_pin_remove("slps0");
+	opts.replace = true;
+	opts.instance = "slps.new";
+	ATTACH(&opts, 0);
+	inst = open_instance("slps0");
+	cr_assert_str_eq(inst->name, "slps.new");
+	sl_instance_close(inst);
+	/* Now it belongs to one. */
+	opts.instance = "slps.other";
+	ATTACH(&opts, -EINVAL);
+	cr_assert(strstr(err.text, "slps.new") && strstr(err.text, "--instance"), "%s", err.text);
+	DETACH("slps.new", 0);
 }
 
 /* Those who open while the program is swapped wait for it: they neither fail nor adopt. */

@@ -65,6 +65,7 @@ Test(attach, configures_and_detach_leaves_nothing)
 Test(attach, refuses_without_change)
 {
 	const char *ifaces[] = {"slpb0", "slpb1"}, *twice[] = {"slpb0", "slpb0"};
+	const char *many[] = {"slpb0", "slpb1", "slpb2", "slpb3", "slpb4"};
 	struct sl_attach_opts opts = options(ifaces, 1), bad;
 
 	testnet_veth("slpb0", 1);
@@ -80,6 +81,9 @@ Test(attach, refuses_without_change)
 	ATTACH(&bad, -EINVAL);
 	bad = options(twice, 2);
 	ATTACH(&bad, -EINVAL);
+	bad = options(many, SL_MAX_IFACES + 1);
+	ATTACH(&bad, -EINVAL);
+	cr_assert_not(strstr(err.text, "-i"), "attach has no such option: %s", err.text);
 	/* The second interface is not there: the first one must stay as it was. */
 	bad = options(ifaces, 2);
 	ATTACH(&bad, -ENODEV);
@@ -183,11 +187,31 @@ Test(attach, generic_where_native_is_refused)
 	cr_assert_not(is_pinned("slpk0"));
 	opts.mode = SL_XDP_UNKNOWN;
 	ATTACH(&opts, 0);
-	cr_assert(strstr(err.text, "generic"), "%s", err.text);
+	cr_assert(strstr(err.text, "generic") && strstr(err.text, "mtu 1500"), "%s", err.text);
 	inst = open_instance("slpk0");
 	cr_assert_eq(inst->iface[0].mode, SL_XDP_GENERIC);
 	sl_instance_close(inst);
 	DETACH("slpk0", 0);
+}
+
+/* The loopback device has no native XDP, and no setting of it that would help. */
+Test(attach, mend_is_told_to_those_who_asked_for_native)
+{
+	const char *ifaces[] = {"lo"};
+	struct sl_attach_opts opts = options(ifaces, 1);
+
+	opts.instance = "slpr";
+	opts.mode = SL_XDP_NATIVE;
+	ATTACH(&opts, -EOPNOTSUPP);
+	cr_assert(strstr(err.text, "--mode"), "%s", err.text);
+	opts.mode = SL_XDP_UNKNOWN;
+	ATTACH(&opts, 0);
+	cr_assert_str_eq(err.text, "generic mode: lo: its driver has no native XDP");
+	DETACH("slpr", 0);
+	opts.mode = SL_XDP_GENERIC;
+	ATTACH(&opts, 0);
+	cr_assert_str_empty(err.text);
+	DETACH("slpr", 0);
 }
 
 Test(attach, all_or_nothing)

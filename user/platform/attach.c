@@ -15,8 +15,8 @@ static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 	const unsigned b = opts->buckets;
 
 	if (!opts->ifaces_n || opts->ifaces_n > SL_MAX_IFACES)
-		return sl_error_set(err, -EINVAL, "%u interfaces: give 1 to %d (-i)",
-				    opts->ifaces_n, SL_MAX_IFACES);
+		return sl_error_set(err, -EINVAL, "%u interfaces: name 1 to %d", opts->ifaces_n,
+				    SL_MAX_IFACES);
 	for (unsigned i = 0; i < opts->ifaces_n; i++) {
 		if (!*opts->ifaces[i] || strlen(opts->ifaces[i]) >= IF_NAMESIZE)
 			return sl_error_set(err, -EINVAL,
@@ -25,7 +25,8 @@ static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 					    opts->ifaces[i]);
 		for (unsigned j = 0; j < i; j++)
 			if (!strcmp(opts->ifaces[i], opts->ifaces[j]))
-				return sl_error_set(err, -EINVAL, "interface %s is there twice",
+				return sl_error_set(err, -EINVAL,
+						    "interface %s is named twice: name it once",
 						    opts->ifaces[i]);
 	}
 	if (b && (b < SL_MIN_BUCKETS || b > SL_MAX_BUCKETS || b & (b - 1)))
@@ -65,6 +66,16 @@ static int keep_sizes(struct sl_attach *a, const struct sl_map_set *there, struc
 	a->sizes.buckets = buckets;
 	a->sizes.max_workers = room;
 	return 0;
+}
+
+static int keep_mode(const struct sl_attach *a, const struct sl_target *t, struct sl_error *err)
+{
+	if (!a->opts->mode || t->prog.fd < 0 || a->opts->mode == t->hook.mode)
+		return 0;
+	return sl_error_set(err, -EINVAL,
+			    "%s carries its program in %s mode: leave --mode away, or detach and "
+			    "attach anew",
+			    t->name, t->hook.mode == SL_XDP_GENERIC ? "generic" : "native");
 }
 
 static int already(const struct sl_target *t, struct sl_error *err)
@@ -110,7 +121,8 @@ static int choose_base(struct sl_attach *a, struct sl_error *err)
 	}
 	if (a->base < 0)
 		return 0;
-	if (a->opts->instance && strcmp(a->target[a->base].instance, a->opts->instance) != 0)
+	if (a->opts->instance && a->target[a->base].instance[0] &&
+	    strcmp(a->target[a->base].instance, a->opts->instance) != 0)
 		return sl_error_set(
 			err, -EINVAL,
 			"%s belongs to the instance %s: leave --instance away, or detach "
@@ -141,11 +153,10 @@ static int check_merge(const struct sl_attach *a, struct sl_error *err)
 		if (running || rc)
 			return sl_error_set(
 				err, -EBUSY,
-				"%s belongs to the instance %s, which %s: sluice detach %s "
-				"first",
+				"%s belongs to the instance %s, which %s: %ssluice detach %s first",
 				t->name, t->instance,
 				running ? "a dataplane serves" : "has other interfaces too",
-				t->instance);
+				running ? "stop that, and " : "", t->instance);
 	}
 	return 0;
 }
@@ -179,6 +190,7 @@ static int plan_replace(struct sl_attach *a, struct sl_error *err)
 	for (unsigned i = 0; i < a->n && !rc; i++) {
 		struct sl_target *t = &a->target[i];
 
+		rc = keep_mode(a, t, err);
 		t->keep = (int)i == a->base ||
 			  (a->base >= 0 && t->ready && !strcmp(t->instance, a->name));
 	}
@@ -215,13 +227,9 @@ static int adopt(struct sl_attach *a, struct sl_error *err)
 	rc = keep_sizes(a, &t->old, err);
 	if (rc)
 		return rc;
-	if (a->opts->mode && a->opts->mode != t->hook.mode)
-		return sl_error_set(
-			err, -EINVAL,
-			"%s carries its program in %s mode: leave --mode away, or load it "
-			"in the other mode",
-			t->name, t->hook.mode == SL_XDP_GENERIC ? "generic" : "native");
-	rc = take_rules(a, NULL, err);
+	rc = keep_mode(a, t, err);
+	if (!rc)
+		rc = take_rules(a, NULL, err);
 	if (rc)
 		return rc;
 	/* A first look at it may have pinned it already, under the interface's name. */

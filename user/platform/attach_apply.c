@@ -115,8 +115,9 @@ static int list_ifaces(const struct sl_attach *a, struct sl_pin_iface list[SL_MA
 		if (at == SL_MAX_IFACES)
 			return sl_error_set(
 				err, -E2BIG,
-				"instance %s: more than %d interfaces: detach one first", a->name,
-				SL_MAX_IFACES);
+				"instance %s would have more than %d interfaces: attach fewer, or "
+				"sluice detach %s first",
+				a->name, SL_MAX_IFACES, a->name);
 		if (at == kept)
 			kept++;
 		memset(&list[at], 0, sizeof(list[at]));

@@ -51,10 +51,34 @@ int sl_hook_judge(const char *ifname, const struct sl_prog *prog, struct sl_erro
 			    ifname, prog->name, prog->id, ifname);
 }
 
-static int link_error(const char *ifname, enum sl_xdp_mode mode, int rc, struct sl_error *err)
+/* What only native mode wants of a device. */
+static int native_error(const char *ifname, bool asked, int rc, struct sl_error *err)
 {
-	const char *name = mode == SL_XDP_GENERIC ? "generic" : "native";
+	switch (rc) {
+	case -EOPNOTSUPP:
+		return sl_error_set(err, rc, "%s: its driver has no native XDP%s", ifname,
+				    asked ? ": use --mode generic, or leave --mode away" : "");
+	case -ENOSPC:
+		return sl_error_set(err, rc,
+				    "%s refused native XDP: too few RX queues for its peer's TX "
+				    "queues (veth: make it with numrxqueues of the peer's "
+				    "numtxqueues)",
+				    ifname);
+	case -ERANGE:
+	case -EINVAL:
+		return sl_error_set(err, rc,
+				    "%s refused native XDP: MTU over a page, or LRO on (ip link "
+				    "set dev %s mtu 1500; ethtool -K %s lro off)",
+				    ifname, ifname, ifname);
+	default:
+		return sl_error_set(err, rc, "%s refused native XDP: %s", ifname, strerror(-rc));
+	}
+}
 
+/* `asked`: the operator chose the mode, or left it to us. */
+static int link_error(const char *ifname, enum sl_xdp_mode mode, bool asked, int rc,
+		      struct sl_error *err)
+{
 	switch (rc) {
 	case -EPERM:
 		return sl_error_set(err, rc, "attach to %s refused: run as root", ifname);
@@ -64,26 +88,10 @@ static int link_error(const char *ifname, enum sl_xdp_mode mode, int rc, struct 
 				    ifname);
 	case -ENODEV:
 		return sl_error_set(err, rc, "interface %s is gone", ifname);
-	case -EOPNOTSUPP:
-		return sl_error_set(
-			err, rc,
-			"%s: its driver has no %s XDP: use --mode generic, or leave --mode "
-			"away",
-			ifname, name);
-	case -ENOSPC:
-		return sl_error_set(err, rc,
-				    "%s refused %s XDP: too few RX queues for its peer's TX queues "
-				    "(veth: make it with numrxqueues of the peer's numtxqueues)",
-				    ifname, name);
-	case -ERANGE:
-	case -EINVAL:
-		return sl_error_set(
-			err, rc,
-			"%s refused %s XDP: MTU over a page, or LRO on (ip link set dev %s "
-			"mtu 1500; ethtool -K %s lro off)",
-			ifname, name, ifname, ifname);
 	default:
-		return sl_error_set(err, rc, "%s refused %s XDP: %s", ifname, name, strerror(-rc));
+		if (mode == SL_XDP_NATIVE)
+			return native_error(ifname, asked, rc, err);
+		return sl_error_set(err, rc, "%s refused generic XDP: %s", ifname, strerror(-rc));
 	}
 }
 
@@ -109,15 +117,15 @@ int sl_hook_link(const char *ifname, int ifindex, int prog_fd, enum sl_xdp_mode 
 		*mode = first;
 		return fd;
 	}
-	link_error(ifname, first, fd, &native);
+	link_error(ifname, first, *mode == first, fd, &native);
 	if (*mode != SL_XDP_UNKNOWN || fd == -EPERM || fd == -EBUSY || fd == -EEXIST ||
 	    fd == -ENODEV)
 		return sl_error_set(err, fd, "%s", native.text);
 	*mode = SL_XDP_GENERIC;
 	fd = link_create(ifindex, prog_fd, *mode);
 	if (fd < 0)
-		return link_error(ifname, *mode, fd, err);
-	sl_error_set(note, 0, "generic mode on %s: %.400s", ifname, native.text);
+		return link_error(ifname, *mode, false, fd, err);
+	sl_error_set(note, 0, "generic mode: %.400s", native.text);
 	return fd;
 }
 
