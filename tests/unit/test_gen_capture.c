@@ -153,8 +153,27 @@ Test(gen_capture, bad_files_are_named)
 	file_add(&f, p, 60, 60);
 	cr_assert_eq(file_load(&f, &c, &err), -EINVAL);
 	cr_assert_not_null(strstr(err.text, "Ethernet"));
+	cr_assert_not_null(strstr(err.text, f.path));
 	cr_assert_eq(capture_load(&c, "/nonexistent.pcap", LIMIT, &err), -EINVAL);
-	cr_assert_not_null(strstr(err.text, "--pcap"));
+	cr_assert_str_eq(err.text, "--pcap /nonexistent.pcap: No such file or directory");
 	f = file_open(DLT_EN10MB);
 	cr_assert_eq(file_load(&f, &c, &err), -ENODATA);
+	cr_assert_not_null(strstr(err.text, f.path));
+}
+
+/* A capture of one packet, cut anywhere, is one that was not written to its end. */
+Test(gen_capture, cut_files_are_named)
+{
+	for (long size = 0; size < 24 + 16 + 60; size++) {
+		struct file f = file_open(DLT_EN10MB);
+		static uint8_t p[64];
+		struct sl_error err;
+		struct capture c;
+
+		file_add(&f, p, 60, 60);
+		pcap_dump_flush(f.dump);
+		cr_assert_eq(truncate(f.path, size), 0);
+		cr_assert_lt(file_load(&f, &c, &err), 0, "%ld bytes", size);
+		cr_assert_not_null(strstr(err.text, f.path), "%ld bytes: %s", size, err.text);
+	}
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,19 @@ static int read_all(struct capture *c, pcap_t *pcap, const char *path, uint32_t 
 	return 0;
 }
 
+/* Not pcap_open_offline(): its reasons name the file at times, and at times do not. */
+static pcap_t *open_capture(const char *path, char why[PCAP_ERRBUF_SIZE])
+{
+	FILE *file = fopen(path, "rbe");
+	pcap_t *pcap = file ? pcap_fopen_offline(file, why) : NULL;
+
+	if (!file)
+		snprintf(why, PCAP_ERRBUF_SIZE, "%s", strerror(errno));
+	else if (!pcap)
+		fclose(file);
+	return pcap;
+}
+
 int capture_load(struct capture *c, const char *path, uint32_t frame_limit, struct sl_error *err)
 {
 	char why[PCAP_ERRBUF_SIZE];
@@ -119,9 +133,9 @@ int capture_load(struct capture *c, const char *path, uint32_t frame_limit, stru
 	int rc;
 
 	memset(c, 0, sizeof(*c));
-	pcap = pcap_open_offline(path, why);
+	pcap = open_capture(path, why);
 	if (!pcap)
-		return sl_error_set(err, -EINVAL, "--pcap %s", why);
+		return sl_error_set(err, -EINVAL, "--pcap %s: %s", path, why);
 	if (pcap_datalink(pcap) == DLT_EN10MB)
 		rc = read_all(c, pcap, path, frame_limit, err);
 	else
