@@ -241,8 +241,7 @@ int cmd_attach(int argc, char **argv)
 int cmd_detach(int argc, char **argv)
 {
 	static const struct opt_arg args[] = {
-		ARG_STRING(struct detach_config, name, "IF", true,
-			   "interface or instance; may be left out if there is only one"),
+		ARG_INSTANCE(struct detach_config, name),
 		ARG_END,
 	};
 	static const struct opt options[] = {

@@ -45,8 +45,7 @@ struct capture {
 static const char *const direction_words[] = {"both", "rx", "tx", NULL};
 
 static const struct opt_arg args[] = {
-	ARG_STRING(struct capture_config, name, "IF", true,
-		   "interface or instance; may be left out if there is only one"),
+	ARG_INSTANCE(struct capture_config, name),
 	ARG_END,
 };
 

@@ -18,8 +18,7 @@ struct control_config {
 };
 
 static const struct opt_arg instance_arg[] = {
-	ARG_STRING(struct control_config, name, "IF", true,
-		   "interface or instance; may be left out if there is only one"),
+	ARG_INSTANCE(struct control_config, name),
 	ARG_END,
 };
 

@@ -17,6 +17,7 @@
 #include "cli/sample.h"
 #include "cli/target.h"
 #include "dataplane/word.h"
+#include "platform/rpc.h"
 
 #define POLL_NS 50000 /* a move under traffic takes some microseconds */
 
@@ -129,7 +130,7 @@ static int store_rows(struct sl_instance *inst, const struct move_words *w, uint
 						    "status %s`",
 						    b, inst->name);
 	}
-	target_wake(inst);
+	sl_rpc_wake(inst->name);
 	return 0;
 }
 
@@ -208,12 +209,7 @@ static int carry_out(struct sl_instance *inst, const struct move_words *w, uint6
 	if (ret)
 		goto out;
 	rows = watch(inst, w, deadline, seq, moves, &late);
-	if (cli.json) {
-		output_json(rows);
-	} else {
-		output_table(rows, columns);
-		json_decref(rows);
-	}
+	output_rows(rows, columns);
 	if (late && wait)
 		ret = sl_error_set(
 			err, -ETIMEDOUT,

@@ -156,3 +156,12 @@ void output_table(const json_t *rows, const struct column *columns)
 		}
 	}
 }
+
+int output_rows(json_t *rows, const struct column *columns)
+{
+	if (cli.json || !rows)
+		return output_json(rows);
+	output_table(rows, columns);
+	json_decref(rows);
+	return 0;
+}

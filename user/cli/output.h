@@ -33,6 +33,10 @@ struct column {
  * no row, only the titles. `columns` ends with an entry without a key. */
 void output_table(const json_t *rows, const struct column *columns);
 
+/* Print rows as JSON or as a table, as the globals ask, and free them. NULL as for output_json().
+ */
+int output_rows(json_t *rows, const struct column *columns);
+
 /* Text of a JSON scalar. */
 void format_plain(const json_t *value, char *buf, size_t size);
 /* A share of 1 as "12.3%"; null as "-". */

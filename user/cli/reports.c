@@ -20,8 +20,7 @@ struct report_config {
 };
 
 static const struct opt_arg instance_arg[] = {
-	ARG_STRING(struct report_config, name, "IF", true,
-		   "interface or instance; may be left out if there is only one"),
+	ARG_INSTANCE(struct report_config, name),
 	ARG_END,
 };
 
@@ -78,23 +77,12 @@ int cmd_moves(int argc, char **argv)
 	static const struct opt_spec spec = {"moves", "Show the latest moves, oldest first",
 					     instance_arg, options, NULL};
 	struct report_config config = {.count = SL_MOVE_LOG};
-	struct sl_instance *inst = NULL;
-	struct sl_error err;
-	json_t *rows;
+	struct sl_instance *inst;
 	int status;
 
-	if (!opt_parse(&spec, argc, argv, &config, &status))
+	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	if (target_open(config.name, &inst, &err))
-		return cli_fail(&err);
-	rows = moves_json(inst, config.count);
-	if (cli.json || !rows) {
-		status = output_json(rows);
-	} else {
-		output_table(rows, move_columns);
-		json_decref(rows);
-		status = 0;
-	}
+	status = output_rows(moves_json(inst, config.count), move_columns);
 	sl_instance_close(inst);
 	return status;
 }
@@ -161,16 +149,14 @@ int cmd_losses(int argc, char **argv)
 	static const struct opt_spec spec = {"losses", "Show where every packet went", instance_arg,
 					     options, NULL};
 	struct report_config config = {.wait = 500000000};
-	struct sl_instance *inst = NULL;
+	struct sl_instance *inst;
 	struct sl_losses l;
 	struct sl_error err;
 	bool quiet;
 	int ret, status;
 
-	if (!opt_parse(&spec, argc, argv, &config, &status))
+	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	if (target_open(config.name, &inst, &err))
-		return cli_fail(&err);
 	ret = sl_losses_read_quiet(inst, (unsigned)(config.wait / 1000000), &l, &quiet);
 	if (ret) {
 		sl_error_set(&err, ret, "instance %s: the verdict counters cannot be read: %s",
@@ -205,16 +191,14 @@ int cmd_flows(int argc, char **argv)
 	static const struct opt_spec spec = {"flows", "List the flows that the NFs keep",
 					     instance_arg, NULL, NULL};
 	struct report_config config = {0};
-	struct sl_instance *inst = NULL;
+	struct sl_instance *inst;
 	json_t *flows = NULL, *flow;
 	struct sl_error err;
 	int ret, status;
 	size_t i;
 
-	if (!opt_parse(&spec, argc, argv, &config, &status))
+	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	if (target_open(config.name, &inst, &err))
-		return cli_fail(&err);
 	ret = target_dataplane("flows", inst, json_object(), -1, &flows, &err);
 	sl_instance_close(inst);
 	if (ret)

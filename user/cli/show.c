@@ -22,8 +22,7 @@ struct show_config {
 #define ANY_WORKER UINT32_MAX
 
 static const struct opt_arg instance_arg[] = {
-	ARG_STRING(struct show_config, name, "IF", true,
-		   "interface or instance; may be left out if there is only one"),
+	ARG_INSTANCE(struct show_config, name),
 	ARG_END,
 };
 
@@ -69,15 +68,6 @@ static const struct column worker_columns[] = {
 	{NULL, NULL, ALIGN_LEFT, NULL},
 };
 
-static int show_rows(json_t *rows, const struct column *columns)
-{
-	if (cli.json)
-		return output_json(rows);
-	output_table(rows, columns);
-	json_decref(rows);
-	return 0;
-}
-
 static int show_workers(const struct sl_instance *inst, uint64_t interval)
 {
 	struct sample *s = sample_over(inst, interval);
@@ -88,7 +78,7 @@ static int show_workers(const struct sl_instance *inst, uint64_t interval)
 		json_array_append_new(rows, worker_json(s, i));
 	if (!cli.json && !json_array_size(rows))
 		printf("no worker has run on instance %s yet\n", inst->name);
-	status = s ? show_rows(rows, worker_columns) : output_json(NULL);
+	status = output_rows(s ? rows : NULL, worker_columns);
 	sample_free(s);
 	return status;
 }
@@ -121,14 +111,11 @@ int cmd_workers(int argc, char **argv)
 	static const struct opt_spec spec = {"workers", "Show the workers and their load",
 					     instance_arg, options, NULL};
 	struct show_config config = {.interval = SAMPLE_DEFAULT_NS};
-	struct sl_instance *inst = NULL;
-	struct sl_error err;
+	struct sl_instance *inst;
 	int status;
 
-	if (!opt_parse(&spec, argc, argv, &config, &status))
+	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	if (target_open(config.name, &inst, &err))
-		return cli_fail(&err);
 	status = config.set ? set_workers(inst, config.set) : 0;
 	if (!status)
 		status = show_workers(inst, config.interval);
@@ -237,19 +224,14 @@ int cmd_buckets(int argc, char **argv)
 	static const struct opt_spec spec = {"buckets", "Show the buckets, their owner and load",
 					     instance_arg, options, NULL};
 	struct show_config config = {.interval = SAMPLE_DEFAULT_NS, .worker = ANY_WORKER};
-	struct sl_instance *inst = NULL;
+	struct sl_instance *inst;
 	struct sample *s;
-	struct sl_error err;
-	json_t *rows;
 	int status;
 
-	if (!opt_parse(&spec, argc, argv, &config, &status))
+	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	if (target_open(config.name, &inst, &err))
-		return cli_fail(&err);
 	s = sample_over(inst, config.interval);
-	rows = s ? buckets_json(inst, s, &config) : NULL;
-	status = rows ? show_rows(rows, bucket_columns) : output_json(NULL);
+	status = output_rows(s ? buckets_json(inst, s, &config) : NULL, bucket_columns);
 	sample_free(s);
 	sl_instance_close(inst);
 	return status;

@@ -264,8 +264,7 @@ static void print_status(const json_t *st)
 int cmd_status(int argc, char **argv)
 {
 	static const struct opt_arg args[] = {
-		ARG_STRING(struct status_config, name, "IF", true,
-			   "interface or instance; may be left out if there is only one"),
+		ARG_INSTANCE(struct status_config, name),
 		ARG_END,
 	};
 	static const struct opt options[] = {
@@ -276,16 +275,13 @@ int cmd_status(int argc, char **argv)
 	static const struct opt_spec spec = {"status", "Show an instance and what is wrong with it",
 					     args, options, NULL};
 	struct status_config config = {.interval = SAMPLE_DEFAULT_NS};
-	struct sl_instance *inst = NULL;
+	struct sl_instance *inst;
 	struct sample *s;
-	struct sl_error err;
 	json_t *doc;
 	int status;
 
-	if (!opt_parse(&spec, argc, argv, &config, &status))
+	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	if (target_open(config.name, &inst, &err))
-		return cli_fail(&err);
 	s = sample_over(inst, config.interval);
 	doc = s ? status_json(inst, s) : NULL;
 	if (cli.json || !doc) {

@@ -85,6 +85,19 @@ int target_open(const char *name, struct sl_instance **out, struct sl_error *err
 	return name ? sl_instance_open(name, out, err) : open_only(out, err);
 }
 
+bool target_parse(const struct opt_spec *spec, int argc, char **argv, void *config,
+		  const char *const *name, struct sl_instance **out, int *status)
+{
+	struct sl_error err;
+
+	if (!opt_parse(spec, argc, argv, config, status))
+		return false;
+	if (!target_open(*name, out, &err))
+		return true;
+	*status = cli_fail(&err);
+	return false;
+}
+
 /* Fill in what every request has, ask, and free the request. */
 static int ask(const char *path, const char *cmd, const char *instance, json_t *request,
 	       int pass_fd, json_t **result, struct sl_error *err)
@@ -137,17 +150,6 @@ int target_dataplane(const char *cmd, const struct sl_instance *inst, json_t *re
 			     "%s: no dataplane runs for instance %s; start `sluice run -i %s`", cmd,
 			     inst->name, inst->iface[0].name);
 	return ret;
-}
-
-void target_wake(const struct sl_instance *inst)
-{
-	json_t *request = json_pack("{s:s,s:s}", "cmd", "wake", "instance", inst->name);
-	char path[SL_RPC_PATH_MAX];
-	struct sl_error err;
-
-	if (request && !sl_rpc_dataplane_path(inst->name, path, &err))
-		sl_rpc_post(path, request);
-	json_decref(request);
 }
 
 bool target_dataplane_alive(const struct sl_instance *inst)

@@ -7,13 +7,25 @@
 
 #include <jansson.h>
 
+#include "cli/options.h"
 #include "platform/instance.h"
+
+/* The argument of a command that is about one instance. */
+#define ARG_INSTANCE(s, m)                                                                         \
+	ARG_STRING(s, m, "IF", true, "interface or instance; may be left out if there is only one")
 
 /*
  * Open the instance of an interface's or instance's name; NULL: the only one there is. 0 or -errno
  * with a line in err. Close with sl_instance_close().
  */
 int target_open(const char *name, struct sl_instance **out, struct sl_error *err);
+
+/*
+ * opt_parse(), then open the instance that `*name`, a member of `config`, stands for. True: go on.
+ * False: return *status from the command.
+ */
+bool target_parse(const struct opt_spec *spec, int argc, char **argv, void *config,
+		  const char *const *name, struct sl_instance **out, int *status);
 
 /*
  * Ask the daemon, or the instance's dataplane: `request` (stolen) gets "cmd" and "instance".
@@ -24,9 +36,6 @@ int target_daemon(const char *cmd, const char *instance, json_t *request, json_t
 		  struct sl_error *err);
 int target_dataplane(const char *cmd, const struct sl_instance *inst, json_t *request, int pass_fd,
 		     json_t **result, struct sl_error *err);
-
-/* Tell the dataplane that a row changed, so that it looks at once; it finds out anyhow. */
-void target_wake(const struct sl_instance *inst);
 
 /* A process with the pid that the dataplane left in `control` exists. */
 bool target_dataplane_alive(const struct sl_instance *inst);

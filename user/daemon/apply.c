@@ -4,8 +4,6 @@
  * with, so a bucket that somebody else moves meanwhile (the CLI, bpftool, the dataplane emptying a
  * worker) is left to them.
  */
-#include <jansson.h>
-
 #include "daemon/log.h"
 #include "daemon/served.h"
 #include "platform/rpc.h"
@@ -25,18 +23,6 @@ static bool store_row(struct sl_instance *inst, const struct sl_plan_move *m, ui
 					   __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
-/* Housekeeping looks by itself soon enough; this only saves the wait. */
-static void wake_dataplane(const struct sl_instance *inst)
-{
-	json_t *request = json_pack("{s:s,s:s}", "cmd", "wake", "instance", inst->name);
-	char path[SL_RPC_PATH_MAX];
-	struct sl_error err;
-
-	if (request && !sl_rpc_dataplane_path(inst->name, path, &err))
-		sl_rpc_post(path, request);
-	json_decref(request);
-}
-
 unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsigned n)
 {
 	unsigned stored = 0;
@@ -50,6 +36,6 @@ unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsign
 	s->moves_skipped += n - stored;
 	s->plans += stored > 0;
 	if (stored)
-		wake_dataplane(s->inst);
+		sl_rpc_wake(s->inst->name);
 	return stored;
 }

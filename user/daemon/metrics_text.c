@@ -27,65 +27,23 @@ struct instance_metric {
 	double (*value)(const struct served *s);
 };
 
-static double v_running(const struct served *s)
-{
-	return s->dataplane;
-}
-
-static double v_paused(const struct served *s)
-{
-	return s->paused || !s->balance.enabled;
-}
-
-static double v_started(const struct served *s)
-{
-	return (double)LOAD(s->inst->control->moves_started);
-}
-
-static double v_refused(const struct served *s)
-{
-	return (double)LOAD(s->inst->control->moves_refused);
-}
-
-static double v_planned(const struct served *s)
-{
-	return (double)s->moves;
-}
-
-static double v_plans(const struct served *s)
-{
-	return (double)s->plans;
-}
-
-static double v_rounds(const struct served *s)
-{
-	return (double)s->rounds;
-}
-
-static double v_highest(const struct served *s)
-{
-	return s->last.plan.before;
-}
-
-static double v_bound(const struct served *s)
-{
-	return s->last.plan.bound;
-}
-
-static double v_stuck(const struct served *s)
-{
-	return s->last.stuck_n;
-}
-
-static double v_elephant(const struct served *s)
-{
-	return s->last.plan.elephant >= 0;
-}
-
-static double v_incarnation(const struct served *s)
-{
-	return (double)LOAD(s->inst->control->incarnation);
-}
+#define VALUE(name, of_s)                                                                          \
+	static double v_##name(const struct served *s)                                             \
+	{                                                                                          \
+		return (double)(of_s);                                                             \
+	}
+VALUE(running, s->dataplane)
+VALUE(paused, s->paused || !s->balance.enabled)
+VALUE(started, LOAD(s->inst->control->moves_started))
+VALUE(refused, LOAD(s->inst->control->moves_refused))
+VALUE(planned, s->moves)
+VALUE(plans, s->plans)
+VALUE(rounds, s->rounds)
+VALUE(highest, s->last.plan.before)
+VALUE(bound, s->last.plan.bound)
+VALUE(stuck, s->last.stuck_n)
+VALUE(elephant, s->last.plan.elephant >= 0)
+VALUE(incarnation, LOAD(s->inst->control->incarnation))
 
 static const struct instance_metric instance_metrics[] = {
 	{"sluice_dataplane_up", "gauge", "1 while a dataplane runs.", v_running},

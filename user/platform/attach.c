@@ -296,14 +296,12 @@ int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err)
 	if (!err)
 		err = &local;
 	rc = check_opts(opts, err);
-	if (!rc)
-		rc = sl_pin_setup(&mounted, err);
 	if (rc)
 		return rc;
 	snprintf(a.name, sizeof(a.name), "%s", opts->instance ? opts->instance : opts->ifaces[0]);
 	a.sizes.buckets = opts->buckets ? opts->buckets : SL_DEFAULT_BUCKETS;
 	a.sizes.max_workers = opts->max_workers ? opts->max_workers : SL_DEFAULT_MAX_WORKERS;
-	lock = sl_pin_lock(true, err);
+	lock = sl_pin_claim(&mounted, err);
 	if (lock < 0)
 		return lock;
 	sl_discover_sweep();

@@ -16,14 +16,13 @@
 static int find(const char *name, char instance[SL_NAME_MAX], struct sl_hook *hook)
 {
 	const int ifindex = (int)if_nametoindex(name);
-	struct sl_pin_iface ifaces[SL_MAX_IFACES];
 
 	memset(hook, 0, sizeof(*hook));
 	instance[0] = '\0';
 	if (ifindex && !sl_hook_query(ifindex, hook) && hook->prog_id &&
 	    !sl_discover_by_prog(ifindex, hook->prog_id, instance))
 		return 0;
-	if (strlen(name) < SL_NAME_MAX && sl_pin_ifaces(name, ifaces) != -ENOENT) {
+	if (sl_instance_pinned(name)) {
 		snprintf(instance, SL_NAME_MAX, "%s", name);
 		return 0;
 	}
@@ -113,11 +112,7 @@ static int detach_locked(const char *name, bool force, struct sl_error *err)
 
 	rc = find(name, instance, &hook);
 	if (rc)
-		return sl_error_set(
-			err, rc,
-			"%.40s is neither an interface of this network namespace nor an "
-			"instance (ip link; sluice status)",
-			name);
+		return sl_instance_unknown(name, err);
 	if (!instance[0])
 		return clear_unpinned(name, &hook, err);
 	n = sl_pin_ifaces(instance, ifaces);
@@ -139,13 +134,9 @@ static int detach_locked(const char *name, bool force, struct sl_error *err)
 
 int sl_detach(const char *name, bool force, struct sl_error *err)
 {
-	bool mounted;
-	int lock, rc;
+	const int lock = sl_pin_claim(NULL, err);
+	int rc;
 
-	rc = sl_pin_setup(&mounted, err);
-	if (rc)
-		return rc;
-	lock = sl_pin_lock(true, err);
 	if (lock < 0)
 		return lock;
 	rc = detach_locked(name, force, err);

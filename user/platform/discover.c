@@ -51,6 +51,21 @@ int sl_discover_by_prog(int ifindex, uint32_t prog_id, char name[SL_NAME_MAX])
 	return rc;
 }
 
+bool sl_instance_pinned(const char *name)
+{
+	struct sl_pin_iface ifaces[SL_MAX_IFACES];
+
+	return strlen(name) < SL_NAME_MAX && sl_pin_ifaces(name, ifaces) != -ENOENT;
+}
+
+int sl_instance_unknown(const char *name, struct sl_error *err)
+{
+	return sl_error_set(err, -ENODEV,
+			    "%.40s is neither an interface of this network namespace nor an "
+			    "instance (ip link; sluice status)",
+			    name);
+}
+
 bool sl_instance_alive(const char *name)
 {
 	struct sl_pin_iface ifaces[SL_MAX_IFACES];

@@ -13,6 +13,11 @@
  */
 int sl_discover_by_prog(int ifindex, uint32_t prog_id, char name[SL_NAME_MAX]);
 
+/* Is there an instance of this name, alive or not? */
+bool sl_instance_pinned(const char *name);
+/* -ENODEV: the name is neither an interface's nor an instance's. */
+int sl_instance_unknown(const char *name, struct sl_error *err);
+
 /* Is any interface of the pinned instance alive? */
 bool sl_instance_alive(const char *name);
 

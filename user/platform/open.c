@@ -17,13 +17,9 @@
 static int adopt(const char *ifname, int ifindex, char instance[SL_NAME_MAX], struct sl_error *err)
 {
 	struct sl_hook hook = {0};
-	bool mounted;
-	int lock, rc;
+	const int lock = sl_pin_claim(NULL, err);
+	int rc;
 
-	rc = sl_pin_setup(&mounted, err);
-	if (rc)
-		return rc;
-	lock = sl_pin_lock(true, err);
 	if (lock < 0)
 		return lock;
 	rc = sl_hook_query(ifindex, &hook);
@@ -42,24 +38,13 @@ out:
 	return rc;
 }
 
-static bool is_pinned(const char *name)
-{
-	struct sl_pin_iface ifaces[SL_MAX_IFACES];
-
-	return strlen(name) < SL_NAME_MAX && sl_pin_ifaces(name, ifaces) != -ENOENT;
-}
-
 static int not_found(const char *name, struct sl_error *err)
 {
 	if (if_nametoindex(name))
 		return sl_error_set(err, -ENOENT,
 				    "Sluice is not attached to %s: sluice attach %s --match RULE",
 				    name, name);
-	return sl_error_set(
-		err, -ENODEV,
-		"%.40s is neither an interface of this network namespace nor an instance "
-		"(ip link; sluice status)",
-		name);
+	return sl_instance_unknown(name, err);
 }
 
 static int resolve(const char *name, char instance[SL_NAME_MAX], struct sl_error *err)
@@ -74,10 +59,10 @@ static int resolve(const char *name, char instance[SL_NAME_MAX], struct sl_error
 	if (hook.prog_id) {
 		rc = adopt(name, ifindex, instance, err);
 		/* An interface with a foreign program may bear an instance's name all the same. */
-		if (!rc || !is_pinned(name))
+		if (!rc || !sl_instance_pinned(name))
 			return rc;
 	}
-	if (is_pinned(name)) {
+	if (sl_instance_pinned(name)) {
 		snprintf(instance, SL_NAME_MAX, "%s", name);
 		return 0;
 	}
@@ -98,7 +83,7 @@ int sl_instance_open(const char *name, struct sl_instance **out, struct sl_error
 		return lock;
 	rc = sl_instance_open_pinned(instance, out, err);
 	/* Detached, or swept up, since the look at it. */
-	if (rc == -ENOENT && !is_pinned(instance))
+	if (rc == -ENOENT && !sl_instance_pinned(instance))
 		rc = not_found(name, err);
 	close(lock);
 	return rc;

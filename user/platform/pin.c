@@ -104,7 +104,8 @@ static bool is_private_mount(void)
 	       self.st_ino != parent.st_ino;
 }
 
-int sl_pin_setup(bool *mounted, struct sl_error *err)
+/* Mount bpffs where it is not, make the directory of this ABI. */
+static int set_up(bool *mounted, struct sl_error *err)
 {
 	char path[SL_PIN_PATH];
 
@@ -153,6 +154,14 @@ int sl_pin_lock(bool exclusive, struct sl_error *err)
 		return sl_error_set(err, rc, "%s cannot be locked: %s", path, strerror(-rc));
 	}
 	return fd;
+}
+
+int sl_pin_claim(bool *mounted, struct sl_error *err)
+{
+	bool ignored;
+	int rc = set_up(mounted ? mounted : &ignored, err);
+
+	return rc ? rc : sl_pin_lock(true, err);
 }
 
 static void remove_files(const char *path)

@@ -37,15 +37,16 @@ int sl_instance_name_check(const char *name, struct sl_error *err);
 /* <bpffs>/sluice/<abi>[/<instance>[/<iface>]][/<file>]; each may be NULL. */
 void sl_pin_path(char path[SL_PIN_PATH], const char *instance, const char *iface, const char *file);
 
-/* Mount bpffs where it is not, make the directory of this ABI. *mounted tells. */
-int sl_pin_setup(bool *mounted, struct sl_error *err);
-
 /*
  * Lock the directory against every other attach, detach and adoption on this machine (exclusive),
  * or against those while opening (shared). An fd to close, or -errno. -ENOENT: nothing was ever
  * pinned.
  */
 int sl_pin_lock(bool exclusive, struct sl_error *err);
+
+/* sl_pin_lock(), exclusive, of a directory that need not be there: mounts bpffs where it is not
+ * (*mounted tells, may be NULL) and makes it. */
+int sl_pin_claim(bool *mounted, struct sl_error *err);
 
 int sl_pin_extra_create(struct sl_pin_extra *extra);
 void sl_pin_extra_close(struct sl_pin_extra *extra);

@@ -72,5 +72,8 @@ int sl_rpc_call(const char *path, json_t *request, int pass_fd, json_t **result,
 		struct sl_error *err);
 /* Send without waiting for the reply or for anything else: a hint. 0 or -errno. */
 int sl_rpc_post(const char *path, json_t *request);
+/* Tell an instance's dataplane that rows changed. Housekeeping finds out by itself soon enough;
+ * this saves the wait. */
+void sl_rpc_wake(const char *instance);
 
 #endif /* SL_PLATFORM_RPC_H */

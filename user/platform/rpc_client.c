@@ -219,3 +219,13 @@ int sl_rpc_post(const char *path, json_t *request)
 	close(fd);
 	return rc;
 }
+
+void sl_rpc_wake(const char *instance)
+{
+	json_t *request = json_pack("{s:s,s:s}", "cmd", "wake", "instance", instance);
+	char path[SL_RPC_PATH_MAX];
+
+	if (request && !sl_rpc_dataplane_path(instance, path, NULL))
+		sl_rpc_post(path, request);
+	json_decref(request);
+}

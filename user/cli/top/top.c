@@ -83,8 +83,7 @@ static int loop(const struct sl_instance *inst, struct collector *collector,
 int cmd_top(int argc, char **argv)
 {
 	static const struct opt_arg args[] = {
-		ARG_STRING(struct top_config, name, "IF", true,
-			   "interface or instance; may be left out if there is only one"),
+		ARG_INSTANCE(struct top_config, name),
 		ARG_END,
 	};
 	static const struct opt options[] = {
