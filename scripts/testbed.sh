@@ -95,9 +95,13 @@ tb_run() {
 
 # tb_stop PID [SIGNAL] - TB_STATUS is its exit status. False if it died of another signal than this one.
 tb_stop() {
+	local i
 	kill "-${2:-TERM}" "$1" 2>/dev/null || true
 	TB_STATUS=0
 	wait "$1" 2>/dev/null || TB_STATUS=$?
+	for i in "${!TB_PIDS[@]}"; do
+		[ "${TB_PIDS[i]}" != "$1" ] || unset "TB_PIDS[i]" # tb_down need not judge it again
+	done
 	[ "$TB_STATUS" -le 128 ] || [ "$(kill -l "$TB_STATUS")" = "${2:-TERM}" ] || {
 		echo "testbed: process $1 died of SIG$(kill -l "$TB_STATUS")" >&2
 		return 1
