@@ -162,15 +162,15 @@ foreign() {
 	local copy=$BATS_FILE_TMPDIR/open user="setpriv --reuid 65534 --regid 65534 --clear-groups"
 	cp "$SLUICE" "$SLUICED" "$copy/"
 	tb_dut $user "$copy/sluice" version >/dev/null || skip "$copy cannot be reached without privilege"
-	nothing_changed "" tb_dut $user "$copy/sluice" attach "$TB_D" --match all -j
-	nothing_changed "" tb_gen $user "$copy/sluice" gen "$TB_G" -d 1
+	nothing_changed "root" tb_dut $user "$copy/sluice" attach "$TB_D" --match all -j
+	nothing_changed "root" tb_gen $user "$copy/sluice" gen "$TB_G" -d 1
 	tb_s attach "$TB_D" --match all >/dev/null
-	nothing_changed "" tb_dut $user "$copy/sluice" run -i "$TB_D" --nf sink -q
-	nothing_changed "" tb_dut $user "$copy/sluice" detach "$TB_D"
-	nothing_changed "" tb_dut $user "$copy/sluice" attach "$TB_D" --replace -j
-	nothing_changed "" tb_dut $user "$copy/sluice" move "$TB_D" 1 1
+	nothing_changed "root" tb_dut $user "$copy/sluice" run -i "$TB_D" --nf sink -q
+	nothing_changed "root" tb_dut $user "$copy/sluice" detach "$TB_D"
+	nothing_changed "root" tb_dut $user "$copy/sluice" attach "$TB_D" --replace -j
+	nothing_changed "root" tb_dut $user "$copy/sluice" move "$TB_D" 1 1
 	printf 'metrics:\n  listen: off\n' >"$copy/sluice.yaml"
-	nothing_changed "" tb_dut $user "$copy/sluiced" --config "$copy/sluice.yaml"
+	nothing_changed "root" tb_dut $user "$copy/sluiced" --config "$copy/sluice.yaml"
 }
 
 @test "a pin directory of another instance, and rubbish where pins belong" {

@@ -59,7 +59,8 @@ int sl_lock_take(const char *name, struct sl_error *err)
 		return rc;
 	fd = open_lock(name, O_RDWR | O_CREAT);
 	if (fd < 0)
-		return sl_error_set(err, fd, "%s/%s.lock: %s", sl_run_dir(), name, strerror(-fd));
+		return sl_error_set(err, fd, "%s/%s.lock: %s%s", sl_run_dir(), name, strerror(-fd),
+				    fd == -EACCES ? " (run as root, or set SLUICE_RUN_DIR)" : "");
 	if (fcntl(fd, F_OFD_SETLK, &lock)) {
 		rc = errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		if (rc == -EBUSY)

@@ -145,7 +145,8 @@ int sl_pin_lock(bool exclusive, struct sl_error *err)
 	sl_pin_path(path, NULL, NULL, NULL);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return sl_error_set(err, -errno, "%s: %s", path, strerror(errno));
+		return sl_error_set(err, -errno, "%s: %s%s", path, strerror(errno),
+				    errno == EACCES ? " (run as root)" : "");
 	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH)) {
 		if (errno == EINTR)
 			continue;
