@@ -84,14 +84,23 @@ start_daemon() {
 	}
 }
 
-# refused PART CMD...: exit status not 0, nothing on standard output, and one line with PART on standard error.
+# refused [-STATUS] PART CMD...: that exit status, or any but 0, nothing on standard output, and one line with PART
+# on standard error.
 refused() {
-	local part=$1 rc=0 out err
+	local want='' part rc=0 out err=$BATS_TEST_TMPDIR/refused.err
+	[[ $1 != -[0-9]* ]] || {
+		want=${1#-}
+		shift
+	}
+	part=$1
 	shift
-	err=$BATS_TEST_TMPDIR/refused.err
 	out=$("$@" 2>"$err" </dev/null) || rc=$?
-	[ $rc -ne 0 ] && [ $rc -lt 124 ] && [ "$(wc -l <"$err")" = 1 ] && grep -qF -- "$part" "$err" && return 0
-	echo "$*: exit $rc, printed: $out"
+	[ "$rc" -eq "${want:-$rc}" ] && [ "$rc" -ne 0 ] && [ "$rc" -lt 124 ] && [ -z "$out" ] &&
+		[ "$(wc -l <"$err")" = 1 ] && grep -qF -- "$part" "$err" && return 0
+	echo "$*: exit $rc${want:+, not $want}; wanted: one line with \"$part\"; printed: $out"
 	cat "$err"
 	return 1
 }
+
+no_xdp() { ip -n "$TB_NAME-dut" -j -d link show "$TB_D" | jq -e '.[0].xdp == null' >/dev/null; }
+workers_are() { tb_s workers "$TB_D" -i 1ms -j | jq -e "[.[] | select(.state == \"running\")] | length == $1"; }

@@ -1,99 +1,49 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # sluiced as an operator meets it: start, socket, metrics, reload, refusals, SIGKILL and adoption,
-# privileges, and that it moves buckets under a skewed load. A veth pair, two network namespaces.
-bats_require_minimum_version 1.5.0
-
-setup_file() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	export ROOT="$BATS_TEST_DIRNAME/../.."
-	export SLUICE="${SLUICE:-$ROOT/build/sluice}"
-	export SLUICED="${SLUICED:-$(dirname "$SLUICE")/sluiced}"
-	export NS="sld$$" PEER="sldp$$"
-	export SLUICE_RUN_DIR="$BATS_FILE_TMPDIR/run"
-	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
-	ip netns add "$NS"
-	ip netns add "$PEER"
-	ip link add sld0 netns "$NS" type veth peer name sld1 netns "$PEER"
-	ip -n "$NS" addr add 10.78.0.1/24 dev sld0
-	ip -n "$PEER" addr add 10.78.0.2/24 dev sld1
-	ip -n "$NS" link set lo up
-	ip -n "$NS" link set sld0 up
-	ip -n "$PEER" link set sld1 up
-}
-
-teardown_file() {
-	[ -e "/run/netns/$NS" ] || return 0
-	in_ns "$SLUICE" detach sld0 --force >/dev/null 2>&1 || true
-	ip netns del "$NS"
-	ip netns del "$PEER"
-}
+# privileges, and that it moves buckets under a skewed load.
+load common
 
 setup() {
+	needs_root
+	tb_up "$NAME"
+	ip -n "$NAME-dut" link set lo up
+	ip -n "$NAME-dut" addr add 10.78.0.1/24 dev "$TB_D"
 	CONF="$BATS_TEST_TMPDIR/sluice.yaml"
-	LOG="$BATS_TEST_TMPDIR/daemon.log"
-	DAEMON='' DATAPLANE=''
+	LOG="$TB_RUN/sluiced.log"
 	cat >"$CONF" <<-END
 		instances:
-		  - interfaces: sld0
+		  - interfaces: $TB_D
 		    attach: true
 		    match: all
 	END
 }
+teardown() { tb_down; }
 
-teardown() {
-	end "$DATAPLANE"
-	end "$DAEMON"
-	rm -f "$SLUICE_RUN_DIR"/*.balance.json
-}
-
-in_ns() { nsenter --net="/run/netns/$NS" -- "$@"; }
-in_peer() { nsenter --net="/run/netns/$PEER" -- "$@"; }
-sluice() { in_ns "$SLUICE" "$@"; }
-metrics() { in_ns curl -sS --max-time 5 "http://127.0.0.1:${1:-9464}/metrics"; }
+metrics() { tb_dut curl -sS --max-time 5 "http://127.0.0.1:${1:-9464}/metrics"; }
 metric() { metrics | awk -v name="$1" 'index($0, name) == 1 { v = $NF } END { print v }'; }
-daemon_json() { sluice status sld0 -j | jq -e ".daemon | $1"; }
+daemon_json() { tb_s status "$TB_D" -j | jq -e ".daemon | $1"; }
 
-# Ends a process that this file started, and waits for it.
-end() {
-	[ -n "$1" ] || return 0
-	kill "$1" 2>/dev/null || return 0
-	wait "$1" 2>/dev/null || true
-}
-
-# wait_for CMD... - until it succeeds, at most 10 s.
+# Until it succeeds, at most 10 s; the daemon's log tells why not.
 wait_for() {
-	for _ in $(seq 100); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.1
-	done
-	echo "never: $*" >&2
-	cat "$LOG" >&2
-	return 1
+	tb_wait 10 "$@" || {
+		cat "$LOG"
+		return 1
+	}
 }
+logged() { grep -q "$1" "$LOG"; }
 
 start_daemon() {
-	nsenter --net="/run/netns/$NS" -- "$SLUICED" -c "$CONF" 2>>"$LOG" 3>&- &
-	DAEMON=$!
-	wait_for grep -q "serves" "$LOG"
-}
-
-start_dataplane() {
-	nsenter --net="/run/netns/$NS" -- "$SLUICE" run -i sld0 --workers 2 --nf "$1" \
-		>"$BATS_TEST_TMPDIR/run.log" 2>&1 3>&- &
-	DATAPLANE=$!
-	wait_for dataplane_serves
-}
-
-dataplane_serves() {
-	[ "$(sluice status sld0 -j | jq .dataplane.workers)" = 2 ]
+	tb_spawn sluiced "$SLUICED" -c "$CONF"
+	DAEMON=$TB_PID
+	wait_for logged "serves"
 }
 
 @test "start attaches what the file says, status and metrics answer" {
 	start_daemon
-	run -0 daemon_json '.running and (.paused | not) and .instance == "sld0"'
+	run -0 daemon_json ".running and (.paused | not) and .instance == \"$TB_D\""
 	run -0 metrics
-	[[ "$output" == *'sluice_dataplane_up{instance="sld0"} 0'* ]]
+	[[ "$output" == *"sluice_dataplane_up{instance=\"$TB_D\"} 0"* ]]
 	# Every sample has a type, every counter ends in _total, none is per bucket.
 	[ -z "$(metrics | awk '/^# TYPE/ { t[$3] = $4; if ($4 == "counter" && $3 !~ /_total$/) print }
 		/^[a-z]/ { sub(/[{ ].*/, ""); if (!($0 in t)) print }')" ]
@@ -102,49 +52,45 @@ dataplane_serves() {
 
 @test "metrics: other paths and methods are refused, and only loopback listens" {
 	start_daemon
-	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9464/)" = 404 ]
-	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' -X POST http://127.0.0.1:9464/metrics)" = 405 ]
-	run ! in_ns curl -s --max-time 2 http://10.78.0.1:9464/metrics
+	[ "$(tb_dut curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9464/)" = 404 ]
+	[ "$(tb_dut curl -s -o /dev/null -w '%{http_code}' -X POST http://127.0.0.1:9464/metrics)" = 405 ]
+	run ! tb_dut curl -s --max-time 2 http://10.78.0.1:9464/metrics
 }
 
 @test "a second daemon is refused with one line and the first serves on" {
 	start_daemon
-	run -1 in_ns "$SLUICED" -c "$CONF"
+	run -1 tb_dut "$SLUICED" -c "$CONF"
 	[ "${#lines[@]}" = 1 ]
 	[[ "$output" == *"runs already"* ]]
 	daemon_json .running
 }
 
 @test "a busy metrics port is one line, and nothing is left behind" {
-	sluice detach sld0 --force >/dev/null 2>&1 || true
-	nsenter --net="/run/netns/$NS" -- python3 -c 'import socket,time; s=socket.create_server(("127.0.0.1", 9464)); time.sleep(30)' 3>&- &
-	busy=$!
-	wait_for in_ns bash -c 'echo >/dev/tcp/127.0.0.1/9464'
-	run -1 in_ns "$SLUICED" -c "$CONF"
-	end "$busy"
+	tb_spawn busy python3 -c 'import socket,time; s=socket.create_server(("127.0.0.1", 9464)); time.sleep(30)'
+	tb_wait 10 tb_dut bash -c 'echo >/dev/tcp/127.0.0.1/9464'
+	run -1 tb_dut "$SLUICED" -c "$CONF"
 	[ "${#lines[@]}" = 1 ]
 	[[ "$output" == *"metrics.listen: port 9464"* ]]
 	[ ! -e "$SLUICE_RUN_DIR/sluiced.sock" ]
-	run ! sluice status sld0
+	no_xdp
 }
 
 @test "bad configurations are refused at start, with file, line and setting" {
 	echo 'balance: {tick: 1s}' >"$CONF"
-	run -1 in_ns "$SLUICED" -c "$CONF"
+	run -1 tb_dut "$SLUICED" -c "$CONF"
 	[ "${#lines[@]}" = 1 ]
 	[[ "$output" == *"$CONF:1: balance: unknown setting \"tick\""* ]]
-	run -1 in_ns "$SLUICED" -c /nonexistent.yaml
+	run -1 tb_dut "$SLUICED" -c /nonexistent.yaml
 	[[ "$output" == *"/nonexistent.yaml"* ]]
-	run -2 in_ns "$SLUICED" --nonsense
-	run -2 in_ns "$SLUICED" extra
+	run -2 tb_dut "$SLUICED" --nonsense
+	run -2 tb_dut "$SLUICED" extra
 }
 
 @test "an interface that is not there refuses the start" {
-	sed -i 's/sld0/sldnone/' "$CONF"
-	run -1 in_ns "$SLUICED" -c "$CONF"
-	echo "$output"
+	sed -i "s/$TB_D/nosuch/" "$CONF"
+	run -1 tb_dut "$SLUICED" -c "$CONF"
 	[ "${#lines[@]}" = 1 ]
-	[[ "$output" == *sldnone* ]]
+	[[ "$output" == *nosuch* ]]
 }
 
 @test "reload: a good file takes effect, a bad one leaves the old in force" {
@@ -154,13 +100,13 @@ dataplane_serves() {
 		balance: {enabled: false}
 	END
 	kill -HUP "$DAEMON"
-	wait_for grep -q "configuration reloaded" "$LOG"
+	wait_for logged "configuration reloaded"
 	wait_for metrics 9465
 	run ! metrics 9464
 	daemon_json '.enabled == false'
 	echo 'balance: {enabled: maybe}' >"$CONF"
 	kill -HUP "$DAEMON"
-	wait_for grep -q "old configuration stays in force: $CONF:1: balance.enabled" "$LOG"
+	wait_for logged "old configuration stays in force: $CONF:1: balance.enabled"
 	daemon_json '.enabled == false'
 	[ "$(metrics 9465 | grep -c 'result="refused"} 1')" = 1 ]
 }
@@ -169,26 +115,24 @@ dataplane_serves() {
 	start_daemon
 	sed -i 's/match: all/match: [192.0.2.0\/24, proto=udp]/' "$CONF"
 	kill -HUP "$DAEMON"
-	wait_for grep -q "configuration reloaded" "$LOG"
-	run -0 sluice status sld0 -j
+	wait_for logged "configuration reloaded"
+	run -0 tb_s status "$TB_D" -j
 	[ "$(jq -c .rules <<<"$output")" = '["192.0.2.0/24","proto=udp"]' ]
 	run ! grep -qi "error\|refused" "$LOG"
 }
 
 @test "pause and pins survive SIGKILL, and the restarted daemon adopts" {
 	start_daemon
-	before=$(sluice status sld0 -j | jq .interfaces[0].prog_id)
-	sluice pause sld0
-	rpc '{"v":1,"cmd":"pin","instance":"sld0","first":3,"last":5}'
-	kill -KILL "$DAEMON"
-	wait "$DAEMON" 2>/dev/null || true
-	run -0 sluice status sld0 -j
+	before=$(tb_s status "$TB_D" -j | jq .interfaces[0].prog_id)
+	tb_s pause "$TB_D"
+	rpc "{\"v\":1,\"cmd\":\"pin\",\"instance\":\"$TB_D\",\"first\":3,\"last\":5}"
+	tb_stop "$DAEMON" KILL
+	run -0 tb_s status "$TB_D" -j
 	[ "$(jq .daemon.running <<<"$output")" = false ]
-	: >"$LOG"
 	start_daemon
 	daemon_json '.paused and .pinned == 3'
-	[ "$(sluice status sld0 -j | jq .interfaces[0].prog_id)" = "$before" ]
-	sluice resume sld0
+	[ "$(tb_s status "$TB_D" -j | jq .interfaces[0].prog_id)" = "$before" ]
+	tb_s resume "$TB_D"
 	daemon_json '.paused | not'
 }
 
@@ -218,73 +162,73 @@ rpc() {
 }
 
 @test "after start only CAP_BPF is left, and it is enough to adopt and to refresh addresses" {
-	sluice detach sld0 --force >/dev/null 2>&1 || true
 	echo '{}' >"$CONF"
 	start_daemon
 	[ "$(awk '/^CapPrm/ { print $2 }' "/proc/$DAEMON/status")" = 0000008000000000 ]
 	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$DAEMON/status")" = 0000008000000000 ]
 	[ "$(awk '/^CapBnd/ { print $2 }' "/proc/$DAEMON/status")" = 0000000000000000 ]
 	[ "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$DAEMON/status")" = 1 ]
-	sluice attach sld0 --match all
-	wait_for grep -q "sld0: adopted" "$LOG"
-	ip -n "$NS" addr add 10.78.9.9/24 dev sld0
-	sleep 1
-	ip -n "$NS" addr del 10.78.9.9/24 dev sld0
-	sluice detach sld0
-	wait_for grep -q "sld0: detached" "$LOG"
-	[ "$(grep -c sld0: "$LOG")" = 2 ]
+	tb_s attach "$TB_D" --match all
+	wait_for logged "$TB_D: adopted"
+	run ! own_address_passes
+	ip -n "$NAME-dut" addr add 10.78.9.9/24 dev "$TB_D"
+	wait_for own_address_passes
+	ip -n "$NAME-dut" addr del 10.78.9.9/24 dev "$TB_D"
+	tb_s detach "$TB_D"
+	wait_for logged "$TB_D: detached"
+	[ "$(grep -c "$TB_D": "$LOG")" = 2 ]
+}
+
+own_address_passes() {
+	tb_gen "$SLUICE" gen "$TB_G" --flows 1 --dst 10.78.9.9 --count 5 >/dev/null
+	tb_s losses "$TB_D" -j | jq -e '.passed_by.local > 0'
 }
 
 @test "dataplane and daemon in either order; a skewed load is evened out" {
 	start_daemon
 	wait_for daemon_json .running
-	start_dataplane work:80000,sink
-	wait_for grep -q "dataplane runs" "$LOG"
+	tb_run --workers 2 --nf work:80000,sink
+	wait_for logged "dataplane runs"
 	# all of it on one worker: above the threshold, whatever the hash key is
-	sluice move sld0 0-1023:0 >/dev/null
-	in_peer "$SLUICE" gen sld1 --flows 400 --skew 0.8 --rate 26000 --duration 4 --hot-shift 1 >/dev/null 2>&1 3>&- &
-	gen=$!
+	tb_s move "$TB_D" 0-1023:0 >/dev/null
+	tb_spawn_gen gen "$SLUICE" gen "$TB_G" --flows 400 --skew 0.8 --rate 26000 --duration 10 --hot-shift 1
 	wait_for moved
-	wait "$gen" || true
+	wait_for even
 	[ "$(metric 'sluice_moves_started_total{')" -gt 0 ]
-	end "$DATAPLANE"
-	DATAPLANE=''
-	wait_for grep -q "dataplane is gone" "$LOG"
+	tb_stop "$TB_RUN_PID"
+	wait_for logged "dataplane is gone"
 }
 
+# Two workers, one of which had everything: 2.
+even() { tb_s status "$TB_D" -i 500ms -j | jq -e '.unbalance > 0 and .unbalance < 1.5'; }
 moved() { [ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]; }
 
 @test "paused, nothing moves; balance --dry-run moves nothing, balance does" {
 	start_daemon
-	sluice pause sld0
-	start_dataplane work:80000,sink
-	sluice move sld0 0-1023:0 >/dev/null
-	in_peer "$SLUICE" gen sld1 --flows 400 --skew 1.2 --rate 20000 --duration 6 >/dev/null 2>&1 3>&- &
-	gen=$!
+	tb_s pause "$TB_D"
+	tb_run --workers 2 --nf work:80000,sink
+	tb_s move "$TB_D" 0-1023:0 >/dev/null
+	tb_spawn_gen gen "$SLUICE" gen "$TB_G" --flows 400 --skew 1.2 --rate 20000 --duration 6
 	sleep 2
 	[ "$(metric 'sluice_balance_moves_total{')" = 0 ]
-	run -0 sluice balance sld0 --dry-run -j
+	run -0 tb_s balance "$TB_D" --dry-run -j
 	[ "$(jq '.moves | length' <<<"$output")" -gt 0 ]
 	[ "$(metric 'sluice_balance_moves_total{')" = 0 ]
-	run -0 sluice balance sld0 -j
+	run -0 tb_s balance "$TB_D" -j
 	[ "$(jq .stored <<<"$output")" -gt 0 ]
 	[ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]
-	wait "$gen" || true
 }
 
 @test "SIGKILL of the daemon under load loses nothing, and the daemon costs less than 1 % of a CPU" {
 	start_daemon
-	start_dataplane sink
+	tb_run --workers 2 --nf sink
 	# A ring holds a second of this rate: a busy machine loses nothing by itself.
-	before=$(sluice losses sld0 -j | jq .delivered)
-	in_peer "$SLUICE" gen sld1 --flows 1000 --rate 2000 --duration 5 -j \
-		>"$BATS_TEST_TMPDIR/gen.json" 2>/dev/null 3>&- &
-	gen=$!
+	before=$(tb_s losses "$TB_D" -j | jq .delivered)
+	tb_spawn_gen gen "$SLUICE" gen "$TB_G" --flows 1000 --rate 2000 --duration 5 -j
+	gen=$TB_PID
 	for _ in 1 2 3; do
 		sleep 0.5
-		kill -KILL "$DAEMON"
-		wait "$DAEMON" 2>/dev/null || true
-		: >"$LOG"
+		tb_stop "$DAEMON" KILL
 		start_daemon
 	done
 	cpu=$(metric process_cpu_seconds_total)
@@ -294,8 +238,8 @@ moved() { [ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]; }
 	awk -v c="$cpu" 'BEGIN { exit !(c < 0.01) }'
 	wait "$gen"
 	sleep 0.5
-	sent=$(jq .sent "$BATS_TEST_TMPDIR/gen.json")
-	run -0 sluice losses sld0 -j
+	sent=$(jq .sent "$TB_RUN/gen.json")
+	run -0 tb_s losses "$TB_D" -j
 	echo "sent $sent, before $before: $output"
 	[ "$(($(jq .delivered <<<"$output") - before))" = "$sent" ]
 	[ "$(jq .unaccounted <<<"$output")" = 0 ]

@@ -57,7 +57,7 @@ end_own() { # [LAST LINE]
 }
 
 up() { # QUEUES
-	tb_up slx "$1"
+	tb_up "$NAME" "$1"
 	tb_s attach "$TB_D" --match all --local >/dev/null
 }
 
@@ -179,7 +179,7 @@ run_own_loop() { # PROGRAM [VAR=VALUE]...
 	expect "$(tb_s flows "$TB_D" -j)" '. == []'
 	tb_spawn capture "$SLUICE" capture "$TB_D" -c 10 -t 8s -j
 	sleep 0.5
-	nsenter --net="/run/netns/slx-gen" -- "$SLUICE" gen "$TB_G" --flows 200 --rate 20000 --duration 12 >/dev/null &
+	nsenter --net="/run/netns/$TB_NAME-gen" -- "$SLUICE" gen "$TB_G" --flows 200 --rate 20000 --duration 12 >/dev/null &
 	TB_PIDS+=($!)
 	sleep 1
 	expect "$(tb_s workers "$TB_D" -i 1s -j)" 'all(.load > 0 and .load <= 1)' 'all(.pps > 1000)' \

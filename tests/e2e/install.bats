@@ -116,20 +116,20 @@ rebuilt() { as_nobody make -C "$COPY" -j2 all | sed -n 's/^  \([A-Z]*\) *build\/
 }
 
 @test "the installed programs run, from the installed place alone" {
-	tb_up slx 1
+	tb_up "$NAME" 1
 	SLUICE=$INST/opt/sluice/sbin/sluice
 	mv "$COPY" "$COPY.away"
 	tb_s attach "$TB_D" --match all --local >/dev/null
 	tb_run --nf flowcount,reflect
 	printf 'version: 1\n' >"$TB_RUN/sluice.yaml"
 	tb_spawn daemon "$INST/opt/sluice/sbin/sluiced" -c "$TB_RUN/sluice.yaml"
-	tb_wait 10 bash -c "nsenter --net=/run/netns/slx-dut $SLUICE status $TB_D -j | jq -e .daemon.running"
+	tb_wait 10 bash -c "nsenter --net=/run/netns/$TB_NAME-dut $SLUICE status $TB_D -j | jq -e .daemon.running"
 	expect "$(tb_gen "$SLUICE" gen "$TB_G" --rate 5000 --count 1000 --expect -j)" '.received == 1000'
 	mv "$COPY.away" "$COPY"
 }
 
 @test "the installed object attaches by ip link, is adopted and serves" {
-	tb_up slx 1
+	tb_up "$NAME" 1
 	SLUICE=$INST/opt/sluice/sbin/sluice
 	tb_dut ip link set dev "$TB_D" xdp obj "$INST/opt/sluice/lib/sluice/steer.bpf.o" sec xdp
 	tb_s attach "$TB_D" --match all --local

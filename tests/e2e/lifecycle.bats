@@ -151,7 +151,6 @@ queues_served() { [ "$("$E2E/rpc" "$TB_RUN/$TB_D.dataplane.sock" status | jq '.r
 	tb_stop "$TB_RUN_PID"
 	order_holds "$TB_RUN/order.json" '.gaps == 0'
 }
-workers_are() { tb_s workers "$TB_D" -i 1ms -j | jq -e "[.[] | select(.state == \"running\")] | length == $1"; }
 
 @test "daemon and dataplane, started and stopped in any order" {
 	tb_up "$NAME" 1
@@ -278,7 +277,7 @@ adopted() { # the program is on the interface: configure and serve it
 	tb_dut ip link set dev "$TB_D" xdp obj "$TB_BUILD/bpf/steer.bpf.o" sec xdp
 	adopted
 	tb_s detach "$TB_D"
-	! ip -n "$NAME-dut" link show "$TB_D" | grep -q xdp
+	no_xdp
 }
 
 @test "loaded with xdp-loader: the same" {
