@@ -18,6 +18,9 @@ char LICENSE[] SEC("license") = "GPL";
 /* Found through the program's map ids (.rodata) by whoever opens the maps. */
 const volatile __u32 sluice_abi = SL_ABI_VERSION;
 
+/* A key that no store has just written: the look-up of an array's entry waits for its key. */
+const volatile __u32 first_entry = 0;
+
 /* In a dispatcher Sluice runs late, and only packets that every program passed reach it. */
 struct {
 	__uint(priority, 50);
@@ -139,13 +142,14 @@ static __always_inline int steer_match(struct xdp_md *ctx, const struct sl_contr
 				       const struct sl_match *m, const struct sl_tuple *t,
 				       const void *src, const void *dst, __u16 flags, __u32 l3_off)
 {
-	int local = ctl->flags & SL_CTL_LOCAL;
-	__u64 cand = sl_match_proto(m, t->proto, local), low;
+	__u64 cand = m->proto[t->proto], low;
 	enum sl_match_verdict verdict;
+	int local;
 
 	if (!(flags & SL_META_ICMP_ERROR) && sl_match_open(m, dst, flags, cand))
 		return SL_PARSED;
-	cand = sl_match_addresses(m, src, dst, flags, cand);
+	local = ctl->flags & SL_CTL_LOCAL;
+	cand = sl_match_addresses(m, src, dst, flags, sl_match_proto(m, t->proto, local));
 	low = cand & -cand;
 	if (unlikely(low & m->ports))
 		low = steer_match_ports(ctl->match_set, cand, (__u32)t->sport << 16 | t->dport,
@@ -337,10 +341,11 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 /*
  * The fast path: hash, match and redirect the packet behind `vlans` tags. STEER_SLOW: not its kind.
  * Inlined for no tag and for one, each with a tail of its own, so that every offset in the stamp is
- * a constant. The asm keeps clang from holding addresses, as words for the hash, for the bytes that
- * matching wants: it has no registers to.
+ * a constant. The asm keeps clang from putting the hash off until matching is done, with all that
+ * goes into it on the stack, and from holding addresses as words for the bytes that matching wants.
  */
 #define STEER_SLOW (-1)
+#define STEER_FAST_FLAGS (SL_CTL_READY | SL_CTL_HOLD | SL_CTL_TOEPLITZ | SL_CTL_INBAND)
 
 static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_control *ctl,
 				       const struct sl_match *m, const struct sl_ipv4 *ip,
@@ -358,7 +363,7 @@ static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_contr
 		return STEER_SLOW;
 	flow.hash = sl_hash_v4(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
 	flow.proto = t.proto;
-	asm("" : "+r"(ip));
+	asm volatile("" : "+r"(ip), "+r"(flow.hash));
 	rc = steer_match(ctx, ctl, m, &t, &ip->saddr, &ip->daddr, SL_META_V4, off);
 	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow, 0) : steer_pass(rc);
 }
@@ -379,7 +384,7 @@ static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_contr
 		return STEER_SLOW;
 	flow.hash = sl_hash_v6(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
 	flow.proto = t.proto;
-	asm("" : "+r"(ip));
+	asm volatile("" : "+r"(ip), "+r"(flow.hash));
 	rc = steer_match(ctx, ctl, m, &t, ip->saddr, ip->daddr, SL_META_V6, off);
 	return rc == SL_PARSED ? steer_redirect(ctx, ctl, &flow, 0) : steer_pass(rc);
 }
@@ -396,44 +401,47 @@ static __always_inline int steer_fast(struct xdp_md *ctx, const struct sl_contro
 	return STEER_SLOW;
 }
 
-SEC("xdp")
-int sluice_steer(struct xdp_md *ctx)
+/* Every packet that the fast path leaves. Out of line, it takes no registers from it. */
+static __noinline int steer_other(struct xdp_md *ctx)
 {
 	const struct sl_control *ctl;
 	struct steer_flow flow = {};
-	const struct sl_match *m;
-	const void *data, *end;
-	__u32 zero = 0, set;
-	const __be16 *types;
-	int rc = STEER_SLOW;
+	__u32 zero = 0;
+	int rc;
 
 	if (sluice_abi != SL_ABI_VERSION)
 		return steer_hold_maps();
 	ctl = bpf_map_lookup_elem(&control, &zero);
 	if (!ctl || (ctl->flags & (SL_CTL_READY | SL_CTL_HOLD)) != SL_CTL_READY)
 		return steer_pass(SL_PASS_UNCONFIGURED);
-	set = ctl->match_set;
-	m = bpf_map_lookup_elem(&match, &set);
-	if (!m)
-		return steer_pass(SL_PASS_UNCONFIGURED);
-
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	types = (const void *)((const char *)data + 12);
-	if (likely((const void *)(types + 1) <= end &&
-		   !(ctl->flags & (SL_CTL_TOEPLITZ | SL_CTL_INBAND)))) {
-		if (likely(*types != bpf_htons(SL_ETH_VLAN)))
-			rc = steer_fast(ctx, ctl, m, *types, 0);
-		else if ((const void *)(types + 3) <= end)
-			rc = steer_fast(ctx, ctl, m, types[2], 1);
-	}
-	if (likely(rc != STEER_SLOW))
-		return rc;
-
 	rc = steer_slow(ctx, &flow);
 	if (rc != SL_PARSED)
 		return steer_pass(rc);
 	if (ctl->flags & SL_CTL_INBAND)
 		return steer_redirect(ctx, ctl, &flow, 1);
 	return steer_redirect(ctx, ctl, &flow, 0);
+}
+
+SEC("xdp")
+int sluice_steer(struct xdp_md *ctx)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const __be16 *types = (const void *)((const char *)data + 12);
+	const struct sl_control *ctl;
+	const struct sl_match *m;
+	int rc = STEER_SLOW;
+
+	ctl = bpf_map_lookup_elem(&control, (const void *)&first_entry);
+	if (!ctl || (ctl->flags & STEER_FAST_FLAGS) != SL_CTL_READY ||
+	    (const void *)(types + 1) > end)
+		return steer_other(ctx);
+	m = bpf_map_lookup_elem(&match, &ctl->match_set);
+	if (!m)
+		return steer_other(ctx);
+
+	if (likely(*types != bpf_htons(SL_ETH_VLAN)))
+		rc = steer_fast(ctx, ctl, m, *types, 0);
+	else if ((const void *)(types + 3) <= end)
+		rc = steer_fast(ctx, ctl, m, types[2], 1);
+	return likely(rc != STEER_SLOW) ? rc : steer_other(ctx);
 }

@@ -103,8 +103,11 @@ struct sl_control {
 	__u64 abandoned_rx; /* of these, what no worker had counted as received */
 	__u64 redirect_error; /* redirects that failed for another cause than ring_full and no_frame
 			       */
+
+	/* lines 5-7: a size that is a power of two makes XDP's look-up a shift */
+	__u64 resv[24] SL_LINE;
 };
-_Static_assert(sizeof(struct sl_control) == 5 * SL_CACHE_LINE, "five lines, one writer each");
+_Static_assert(sizeof(struct sl_control) == 8 * SL_CACHE_LINE, "one writer for each line");
 
 enum sl_control_flags {
 	SL_CTL_READY = 1 << 0, /* configured: without it every packet passes */
