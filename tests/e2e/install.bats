@@ -27,7 +27,8 @@ as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME=/no
 rebuilt() { as_nobody make -C "$COPY" -j2 all | sed -n 's/^  \([A-Z]*\) *build\//\1 /p' | sort; }
 
 @test "a parallel build by nobody, from nothing, without a warning" {
-	[ -x "$COPY/build/sluice" ] && [ -x "$COPY/build/sluiced" ]
+	[ -x "$COPY/build/sluice" ]
+	[ -x "$COPY/build/sluiced" ]
 	[ -z "$(grep -i 'warning' "$BATS_FILE_TMPDIR/make.log")" ]
 }
 
