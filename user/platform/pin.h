@@ -11,23 +11,16 @@
 #ifndef SL_PLATFORM_PIN_H
 #define SL_PLATFORM_PIN_H
 
+#include "pins.h"
 #include "platform/maps.h"
 
 #define SL_PIN_PATH 256
-#define SL_RULE_TEXT 128
 
-/* One entry of the pinned map `ifaces`, made by user space: which interfaces, in order. */
-struct sl_pin_iface {
-	char name[IF_NAMESIZE]; /* empty: no interface */
-	__u32 ifindex;
-	__u32 adopted; /* no link: attached by ip link or xdp-loader */
-	__u64 netns; /* inode of the network namespace */
-};
-_Static_assert(sizeof(struct sl_pin_iface) == 32, "no padding");
+_Static_assert(sizeof(((struct sl_pin_iface *)0)->name) == IF_NAMESIZE, "see pins.h");
 
 /* What is pinned for an instance besides the maps of the ABI. */
 struct sl_pin_extra {
-	int rules_fd; /* ARRAY of SL_MAX_RULES texts of SL_RULE_TEXT bytes; an empty one ends */
+	int rules_fd; /* ARRAY of SL_MAX_RULES sl_pin_rule */
 	int ifaces_fd; /* ARRAY of SL_MAX_IFACES sl_pin_iface */
 };
 

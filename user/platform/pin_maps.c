@@ -2,12 +2,15 @@
 /*
  * pin_maps.c - an instance's maps into the BPF file system and out of it.
  */
+#include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pins.skel.h"
 #include "platform/pin.h"
 
 static int pin_fd(int fd, const char *path, struct sl_error *err)
@@ -28,20 +31,21 @@ static int make_dir(const char *path, struct sl_error *err)
 
 int sl_pin_extra_create(struct sl_pin_extra *extra)
 {
-	extra->ifaces_fd = -1;
-	extra->rules_fd =
-		bpf_map_create(BPF_MAP_TYPE_ARRAY, "rules", 4, SL_RULE_TEXT, SL_MAX_RULES, NULL);
-	if (extra->rules_fd < 0)
-		return -errno;
-	extra->ifaces_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ifaces", 4,
-					  sizeof(struct sl_pin_iface), SL_MAX_IFACES, NULL);
-	if (extra->ifaces_fd < 0) {
-		int rc = -errno;
+	struct pins_bpf *skel = pins_bpf__open_and_load();
+	int rc = 0;
 
+	extra->rules_fd = extra->ifaces_fd = -1;
+	if (!skel)
+		return -errno;
+	/* The skeleton closes its descriptors. */
+	extra->rules_fd = fcntl(bpf_map__fd(skel->maps.rules), F_DUPFD_CLOEXEC, 0);
+	extra->ifaces_fd = fcntl(bpf_map__fd(skel->maps.ifaces), F_DUPFD_CLOEXEC, 0);
+	if (extra->rules_fd < 0 || extra->ifaces_fd < 0) {
+		rc = -errno;
 		sl_pin_extra_close(extra);
-		return rc;
 	}
-	return 0;
+	pins_bpf__destroy(skel);
+	return rc;
 }
 
 void sl_pin_extra_close(struct sl_pin_extra *extra)
