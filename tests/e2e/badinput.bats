@@ -173,8 +173,16 @@ foreign() {
 	nothing_changed "root" tb_dut $user "$copy/sluiced" --config "$copy/sluice.yaml"
 }
 
-@test "a pin directory of another instance, and rubbish where pins belong" {
-	mkdir -p "/sys/fs/bpf/sluice/1/$TB_D"
-	run tb_s attach "$TB_D" --match all -j
-	[ "$status" -eq 0 ] || refused "/sys/fs/bpf" tb_s attach "$TB_D" --match all -j
+@test "an instance's pins that are cut short, and rubbish where pins belong: attach makes them anew" {
+	local at=/sys/fs/bpf/sluice/1/$TB_D
+	mkdir -p "$at"
+	bpftool map create "$at/indirection" type array key 4 value 4 entries 7 name rubbish
+	refused "$TB_D" tb_s status "$TB_D"
+	tb_s attach "$TB_D" --match all -j
+	expect "$(tb_s status "$TB_D" -j)" .ready '.buckets == 1024'
+	rm "$at/owners"
+	refused "$TB_D" tb_s status "$TB_D"
+	tb_s detach "$TB_D"
+	[ ! -e "$at" ]
+	no_xdp
 }

@@ -24,7 +24,11 @@ teardown() { [ -z "${TB_NAME:-}" ] || tb_down; }
 as_nobody() { setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME=/nonexistent "$@"; }
 
 # What make does now, a line "CC file" for each thing built.
-rebuilt() { as_nobody make -C "$COPY" -j2 all | sed -n 's/^  \([A-Z]*\) *build\//\1 /p' | sort; }
+rebuilt() { (set -o pipefail && as_nobody make -C "$COPY" -j2 all | sed -n 's/^  \([A-Z]*\) *build\//\1 /p' | sort); }
+nothing_rebuilt() {
+	local all
+	all=$(rebuilt) && [ -z "$all" ]
+}
 
 @test "a parallel build by nobody, from nothing, without a warning" {
 	[ -x "$COPY/build/sluice" ]
@@ -34,7 +38,7 @@ rebuilt() { as_nobody make -C "$COPY" -j2 all | sed -n 's/^  \([A-Z]*\) *build\/
 
 @test "nothing changed, nothing built; a header rebuilds what includes it and no more" {
 	local all
-	[ -z "$(rebuilt)" ]
+	nothing_rebuilt
 	touch "$COPY/user/dataplane/park.h"
 	all=$(rebuilt)
 	diff <(grep '^CC' <<<"$all") <(cd "$COPY" && grep -l 'user/dataplane/park.h' -r build/user --include='*.d' |
@@ -43,7 +47,7 @@ rebuilt() { as_nobody make -C "$COPY" -j2 all | sed -n 's/^  \([A-Z]*\) *build\/
 	[ -z "$(grep -E 'user/(cli|daemon|control|nf)|BPF|SKEL' <<<"$all")" ]
 	touch "$COPY/bpf/parse.h"
 	grep -qx 'BPF bpf/steer.bpf.o' <<<"$(rebuilt)"
-	[ -z "$(rebuilt)" ]
+	nothing_rebuilt
 }
 
 @test "other flags rebuild, and clean leaves nothing" {
