@@ -176,6 +176,13 @@ queues_served() { [ "$("$E2E/rpc" "$TB_RUN/$TB_D.dataplane.sock" status | jq '.r
 	echo_works
 }
 
+@test "the first table: as many buckets for each worker, and not in turn" {
+	up 1 --workers 2 --nf sink
+	expect "$(tb_s buckets "$TB_D" -i 1ms -j | jq -c '[.[].owner]')" 'length == 1024' '(map(select(. == 0)) | length) == 512' \
+		'[to_entries[] | select(.value == .key % 2)] | length | . > 400 and . < 624' \
+		'[to_entries[] | select(.value == (.key / 512 | floor))] | length | . > 400 and . < 624'
+}
+
 @test "a second dataplane is refused and harms nothing" {
 	up 1 --workers 2 --nf reflect
 	refused "already" tb_s run -i "$TB_D" --workers 1 --nf sink -q

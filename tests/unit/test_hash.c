@@ -7,33 +7,13 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "control/hash_key.h"
 #include "hash.h"
+#include "random_key.h"
 
 #define BUCKETS 1024
 #define FLOWS 100000
 #define KEYS 25
 #define PEAK 1.25
-
-static uint64_t state = 1;
-
-static uint64_t random64(void)
-{
-	uint64_t z = state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
-
-static void random_key(__u64 key[SL_HASH_KEY])
-{
-	uint64_t seed[SL_HASH_SEED / 8];
-
-	for (unsigned i = 0; i < 4; i++)
-		seed[i] = random64();
-	sl_hash_key_init(key, (const uint8_t *)seed);
-}
 
 /* A flow in host order, which is what runs count in. */
 struct flow {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "control/deal.h"
 #include "dataplane/handover.h"
 #include "dataplane/moves.h"
 #include "dataplane/worker.h"
@@ -53,7 +54,7 @@ void moves_settle(struct sl_dataplane *dp)
 		struct sl_owner word;
 
 		if (deal || row.worker >= workers) {
-			row.worker = b % workers;
+			row.worker = sl_deal(b, inst->buckets, workers);
 			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
 		}
 		word = (struct sl_owner){.owner = row.worker, .next = row.worker, .epoch = epoch};
@@ -177,7 +178,7 @@ void moves_vacate(struct sl_dataplane *dp, unsigned n)
 		/* a row is only moved on: the move under way, or asked for, ends first */
 		if (row.worker < n || word.owner != word.next || row.worker != word.owner)
 			continue;
-		row.worker = b % n;
+		row.worker = sl_deal(b, dp->inst->buckets, n);
 		__atomic_compare_exchange_n(&dp->inst->rows[b], &seen, row_pack(row), false,
 					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	}
