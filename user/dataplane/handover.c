@@ -176,6 +176,7 @@ static void handover_release(struct worker *w, const struct sl_outgoing *out)
 bool handover_check(struct worker *w)
 {
 	bool released = false;
+	int taken = -1; /* not asked */
 
 	inbox_take(w);
 	for (uint32_t i = w->outgoing_n; i-- > 0;) {
@@ -183,9 +184,14 @@ bool handover_check(struct worker *w)
 
 		/*
 		 * What waits in A's own park comes first, and the kernel must have A's
-		 * transmissions before B can send.
+		 * transmissions before B can send. It is asked once for all buckets: nothing is
+		 * transmitted meanwhile.
 		 */
-		if (!rings_drained(w, out) || park_waits(w, out->bucket) || !transmit_taken(w))
+		if (!rings_drained(w, out) || park_waits(w, out->bucket))
+			continue;
+		if (taken < 0)
+			taken = transmit_taken(w);
+		if (!taken)
 			continue;
 		w->outgoing_list[i] = w->outgoing_list[--w->outgoing_n];
 		handover_release(w, out);

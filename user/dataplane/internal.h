@@ -115,6 +115,8 @@ struct sl_worker_ring {
 	bool stamped; /* last_epoch is valid */
 	bool tx_dirty; /* descriptors not yet taken by the kernel */
 	bool tx_down; /* the kernel refuses: the interface is down */
+	bool tx_stuck; /* full, and waited for in vain: not again until the kernel takes something
+			*/
 	uint32_t last_epoch; /* stamp of the latest packet taken */
 };
 
@@ -139,6 +141,8 @@ struct worker {
 	uint16_t packet_ring[SL_BATCH];
 	unsigned batch;
 	unsigned max; /* of a batch; a program's own loop may want fewer than SL_BATCH */
+	uint64_t tx_until; /* cycle count up to which this batch waits for TX rings; 0: has not yet
+			    */
 
 	struct sl_worker_ring *ring; /* [dp->rings] */
 	struct sl_cache *cache; /* [dp->rings] */

@@ -7,8 +7,7 @@
 #include "dataplane/frames.h"
 #include "dataplane/transmit.h"
 
-/* A full TX ring is waited for as long as this (a peer that stopped its queue), then packets drop.
- */
+/* All that one batch waits for full TX rings (a peer that stopped its queue); then packets drop. */
 #define TX_WAIT_PER_SECOND 100 /* 10 ms */
 #define TX_NAP_NS 10000
 #define KICKS_PER_ROUND 4
@@ -25,6 +24,12 @@ static bool tx_empty(const struct sl_worker_ring *r)
 	return __atomic_load_n(r->xsk.tx.consumer, __ATOMIC_ACQUIRE) == r->xsk.tx.cached_prod;
 }
 
+static bool tx_full(const struct sl_worker_ring *r)
+{
+	return r->xsk.tx.cached_prod - __atomic_load_n(r->xsk.tx.consumer, __ATOMIC_ACQUIRE) ==
+	       r->xsk.tx.size;
+}
+
 /* One system call. True while the kernel goes on taking. */
 static bool kick(struct sl_worker_ring *r)
 {
@@ -33,28 +38,39 @@ static bool kick(struct sl_worker_ring *r)
 	if (tx_empty(r)) {
 		r->tx_dirty = false;
 		r->tx_down = false;
+		r->tx_stuck = false;
 		return false;
 	}
 	ret = sl_xsk_kick(&r->xsk);
 	r->tx_down = ret && ret != -EAGAIN;
 	r->tx_dirty = !tx_empty(r);
+	r->tx_stuck &= tx_full(r);
 	return r->tx_dirty && !r->tx_down;
 }
 
-/* The TX ring is full: give the kernel time, bounded. */
+/*
+ * The TX ring is full: give the kernel time. The waits of a batch are bounded together, and an
+ * output that was waited for in vain costs nothing until transmit_flush() finds it taking again.
+ */
 static bool tx_make_room(struct worker *w, unsigned out, uint32_t *idx)
 {
 	struct sl_worker_ring *r = &w->ring[out];
-	uint64_t until = sl_cycles() + w->dp->tsc_hz / TX_WAIT_PER_SECOND;
 	const struct timespec nap = {.tv_nsec = TX_NAP_NS};
 
-	do {
-		if (kick(r))
-			nanosleep(&nap, NULL);
+	if (r->tx_stuck)
+		return false;
+	if (!w->tx_until)
+		w->tx_until = sl_cycles() + w->dp->tsc_hz / TX_WAIT_PER_SECOND;
+	for (;;) {
+		kick(r);
 		frames_complete(w, out);
 		if (xsk_ring_prod__reserve(&r->xsk.tx, 1, idx) == 1)
 			return true;
-	} while (!r->tx_down && (int64_t)(until - sl_cycles()) > 0);
+		if (r->tx_down || (int64_t)(w->tx_until - sl_cycles()) <= 0)
+			break;
+		nanosleep(&nap, NULL);
+	}
+	r->tx_stuck = true;
 	return false;
 }
 
@@ -111,6 +127,7 @@ void transmit_flush(struct worker *w)
 		if (r->open)
 			frames_complete(w, i);
 	}
+	w->tx_until = 0;
 }
 
 bool transmit_taken(struct worker *w)

@@ -8,10 +8,14 @@
 
 #include "dataplane/internal.h"
 
-/* Hand a packet to the TX ring; a packet that cannot go is counted and freed. */
+/*
+ * Hand a packet to the TX ring; a packet that cannot go is counted and freed. A full ring is waited
+ * for, 10 ms in a batch at most, and once: it drops at once until the kernel takes something again.
+ */
 void transmit(struct worker *w, struct sl_packet *p, unsigned ring);
 
-/* Let the kernel take what the TX rings hold, and take back the frames that it has sent. */
+/* After each batch, and without one while something is left: let the kernel take what the TX rings
+ * hold, and take back the frames that it has sent. */
 void transmit_flush(struct worker *w);
 
 /* Has the kernel taken everything that this worker gave it? An interface that is down takes nothing

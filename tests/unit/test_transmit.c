@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Transmission into an output that takes little or nothing: what that costs the worker, which
+ * packets it loses, and that what gets out keeps its order. The kernel's part of the rings is
+ * played here; a socket pair stands for the socket.
+ */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sluice/cycles.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dataplane/frames.h"
+#include "dataplane/transmit.h"
+#include "platform/clock.h"
+#include "platform/cpu.h"
+
+#define RING 64
+#define FRAME 2048
+#define FRAMES 4096
+#define WAIT_MS 10 /* that a full output is given */
+
+struct rig {
+	struct sl_dataplane dp;
+	struct sl_instance inst;
+	struct worker w;
+	struct sl_worker stat;
+	struct sl_home home;
+	struct sl_worker_ring ring;
+	struct sl_cache cache;
+	struct xdp_desc desc[RING];
+	uint64_t comp[RING];
+	uint32_t producer, consumer, comp_producer, comp_consumer;
+	uint32_t sent; /* packets so far: the next one's frame */
+	int kernel; /* the other end of the socket */
+};
+
+static struct rig *rig_new(void)
+{
+	struct rig *g = aligned_alloc(SL_CACHE_LINE, sizeof(*g));
+	int fd[2];
+
+	cr_assert_not_null(g);
+	memset(g, 0, sizeof(*g));
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, fd), 0);
+	g->kernel = fd[1];
+	g->inst.ifaces = 1;
+	g->dp.inst = &g->inst;
+	g->dp.rings = 1;
+	g->dp.frames = FRAMES;
+	g->dp.frame_size = FRAME;
+	g->dp.tsc_hz = sl_cycles_hz();
+	g->dp.home = &g->home;
+	g->dp.iface_mtu[0] = 1500;
+	atomic_store(&g->dp.iface_active[0], 1);
+	g->home.umem.comp = (struct xsk_ring_cons){.mask = RING - 1,
+						   .size = RING,
+						   .producer = &g->comp_producer,
+						   .consumer = &g->comp_consumer,
+						   .ring = g->comp};
+	g->ring.open = true;
+	g->ring.xsk.fd = fd[0];
+	g->ring.xsk.tx = (struct xsk_ring_prod){.cached_cons = RING,
+						.mask = RING - 1,
+						.size = RING,
+						.producer = &g->producer,
+						.consumer = &g->consumer,
+						.ring = g->desc};
+	g->cache.addr = malloc(FRAMES * sizeof(uint64_t));
+	g->w.dp = &g->dp;
+	g->w.stat = &g->stat;
+	g->w.ring = &g->ring;
+	g->w.cache = &g->cache;
+	return g;
+}
+
+static void rig_free(struct rig *g)
+{
+	close(g->ring.xsk.fd);
+	close(g->kernel);
+	free(g->cache.addr);
+	free(g);
+}
+
+/* One batch as batch_finish() and worker_finish() carry it out. Milliseconds that it took. */
+static double send_batch(struct rig *g, unsigned n)
+{
+	uint64_t begin = sl_clock_ns();
+
+	for (unsigned i = 0; i < n; i++, g->sent++) {
+		uint64_t addr = (uint64_t)(g->sent % FRAMES) * FRAME;
+		struct sl_packet p = {.data = g->dp.area + addr, .addr = addr, .len = 100};
+
+		transmit(&g->w, &p, 0);
+	}
+	transmit_flush(&g->w);
+	return (double)(sl_clock_ns() - begin) / 1e6;
+}
+
+static uint64_t lost(const struct rig *g)
+{
+	return g->stat.nf_drop[SL_DROP_TX_FULL];
+}
+
+static void kernel_takes(struct rig *g, uint32_t n)
+{
+	__atomic_fetch_add(&g->consumer, n, __ATOMIC_RELEASE);
+}
+
+/* Frame numbers in the ring, from `first` on: strictly rising. */
+static void ring_in_order(const struct rig *g, uint32_t first)
+{
+	for (uint32_t i = first + 1; i != g->producer; i++)
+		cr_expect_gt(g->desc[i % RING].addr, g->desc[(i - 1) % RING].addr);
+}
+
+/* The driver's ring is full and stays so. */
+Test(transmit, a_stuck_output_is_waited_for_once)
+{
+	struct rig *g = rig_new();
+	double ms = 0;
+
+	send_batch(g, RING);
+	cr_expect_eq(lost(g), 0);
+	for (unsigned i = 0; i < 20; i++)
+		ms += send_batch(g, SL_BATCH);
+	cr_expect_lt(ms, 5 * WAIT_MS, "%.1f ms for 20 batches", ms);
+	cr_expect_eq(lost(g), 20 * SL_BATCH);
+	cr_expect_eq(g->stat.forwarded, RING);
+	cr_expect_eq(g->w.cached, 20 * SL_BATCH, "every dropped frame is free again");
+	cr_expect_not(transmit_taken(&g->w), "no release before the kernel has them");
+	rig_free(g);
+}
+
+Test(transmit, an_output_that_takes_again_is_waited_for_again)
+{
+	struct rig *g = rig_new();
+
+	send_batch(g, RING);
+	send_batch(g, SL_BATCH);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t before = lost(g);
+		double ms;
+
+		kernel_takes(g, 3);
+		send_batch(g, 0); /* the worker's rounds go on without packets */
+		ms = send_batch(g, SL_BATCH);
+		cr_expect_eq(lost(g) - before, SL_BATCH - 3);
+		cr_expect_gt(ms, WAIT_MS * 0.9, "the fourth was waited for: %.1f ms", ms);
+	}
+	ring_in_order(g, g->consumer);
+	kernel_takes(g, RING);
+	cr_expect(transmit_taken(&g->w));
+	cr_expect_eq(g->stat.forwarded, RING + 9);
+	rig_free(g);
+}
+
+static atomic_uint asked;
+
+static void count_asked(int sig)
+{
+	asked++;
+}
+
+/* The interface is down: sendto() says so at once, and is not asked for every packet. */
+Test(transmit, a_link_that_is_down_is_asked_once_a_batch)
+{
+	struct rig *g = rig_new();
+	int fd[2];
+
+	send_batch(g, RING);
+	close(g->kernel);
+	close(g->ring.xsk.fd);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	shutdown(fd[0], SHUT_WR); /* each sendto() fails, and sends a signal */
+	signal(SIGPIPE, count_asked);
+	g->ring.xsk.fd = fd[0];
+	g->kernel = fd[1];
+	for (unsigned i = 0; i < 20; i++)
+		send_batch(g, SL_BATCH);
+	cr_expect_leq(asked, 21, "%u calls for 20 batches", asked);
+	cr_expect_eq(lost(g), 20 * SL_BATCH);
+	cr_expect(g->ring.tx_down);
+	cr_expect(transmit_taken(&g->w), "a hand-over does not wait for the link");
+	kernel_takes(g, RING); /* it is up again */
+	send_batch(g, RING);
+	cr_expect_eq(lost(g), 20 * SL_BATCH);
+	rig_free(g);
+}
+
+static void *take_slowly(void *arg)
+{
+	struct rig *g = arg;
+
+	for (unsigned i = 0; i < SL_BATCH; i++) {
+		usleep(WAIT_MS * 1000 / 2);
+		kernel_takes(g, 1);
+	}
+	return NULL;
+}
+
+/* Never stuck, and yet no batch may cost the sum of its packets' waits. */
+Test(transmit, a_slow_output_costs_a_batch_one_wait)
+{
+	struct rig *g = rig_new();
+	pthread_t kernel;
+	double ms;
+
+	send_batch(g, RING);
+	pthread_create(&kernel, NULL, take_slowly, g);
+	ms = send_batch(g, SL_BATCH);
+	cr_expect_lt(ms, 5 * WAIT_MS, "%.1f ms", ms);
+	cr_expect_gt(lost(g), 0);
+	cr_expect_eq(g->stat.forwarded + lost(g), RING + SL_BATCH);
+	pthread_join(kernel, NULL);
+	ring_in_order(g, g->producer - RING);
+	rig_free(g);
+}
