@@ -136,6 +136,32 @@ start_daemon() {
 	daemon_json '.paused | not'
 }
 
+paused_and_pinned() { daemon_json '.paused and .pinned == 3'; }
+as_attached_first() { daemon_json '(.paused | not) and .pinned == 0'; }
+pause_and_pin() {
+	tb_s pause "$TB_D"
+	rpc '{"v":1,"cmd":"pin","first":3,"last":5}'
+	paused_and_pinned
+}
+
+@test "pause and pins end with the attach that they were said of, daemon or no daemon" {
+	start_daemon
+	pause_and_pin
+	tb_s attach "$TB_D" --match all --replace # the same instance
+	paused_and_pinned
+	tb_s detach "$TB_D"
+	wait_for test ! -e "$SLUICE_RUN_DIR/$TB_D.balance.json"
+	tb_s attach "$TB_D" --match all
+	wait_for as_attached_first
+	pause_and_pin
+	tb_stop "$DAEMON"
+	tb_s detach "$TB_D"
+	tb_s attach "$TB_D" --match all
+	start_daemon
+	as_attached_first
+	[ ! -e "$SLUICE_RUN_DIR/$TB_D.balance.json" ]
+}
+
 # One request over the socket.
 rpc() {
 	python3 - "$SLUICE_RUN_DIR/sluiced.sock" "$1" <<-'END'

@@ -113,6 +113,7 @@ int instances_attach(struct daemon *d, struct sl_error *err)
 static void let_go(struct daemon *d, unsigned i)
 {
 	log_line(LOG_NOTICE, "%s: detached", d->served[i]->inst->name);
+	served_state_forget(d->served[i]);
 	served_free(d->served[i]);
 	d->served[i] = d->served[--d->served_n];
 }

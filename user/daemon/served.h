@@ -20,8 +20,8 @@ struct served {
 	struct sl_tick *tick;
 	struct sl_sample_worker *workers; /* [max_workers] */
 	struct sl_sample_bucket *buckets; /* [buckets] */
-	bool paused; /* by the operator; survives the daemon */
-	bool *pinned; /* by the operator, beside the configuration's; survives the daemon */
+	bool paused; /* by the operator; survives the daemon, not the attach */
+	bool *pinned; /* by the operator, beside the configuration's; likewise */
 
 	uint64_t due_ns; /* next round */
 	bool dataplane; /* ran at the latest round */
@@ -58,8 +58,9 @@ unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsign
 /* One round of the control loop; sets due_ns. */
 void served_round(struct served *s, uint64_t now_ns);
 
-/* --- state.c: what the operator said, in <run>/<instance>.balance.json until the next boot */
+/* --- state.c: what the operator said, in <run>/<instance>.balance.json until detach or boot */
 void served_state_load(struct served *s);
 void served_state_save(const struct served *s);
+void served_state_forget(const struct served *s);
 
 #endif /* SL_DAEMON_SERVED_H */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What the operator said with pause and pin outlives the daemon: one who stopped the balancer does
- * not want a restart to set it going. It lies in the run directory, so a boot forgets it.
+ * not want a restart to set it going. It lies in the run directory, so a boot forgets it; and it
+ * was said of one attach, which is known by the inode of its pins: whoever attaches anew starts
+ * anew, however the former instance ended.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -14,7 +16,7 @@
 #include "daemon/served.h"
 #include "platform/lock.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 static void state_path(const struct served *s, char path[PATH_MAX])
 {
@@ -38,6 +40,11 @@ void served_state_load(struct served *s)
 		json_decref(state);
 		return;
 	}
+	if ((ino_t)json_integer_value(json_object_get(state, "attach")) != s->pin) {
+		unlink(path);
+		json_decref(state);
+		return;
+	}
 	s->paused = json_is_true(json_object_get(state, "paused"));
 	json_array_foreach (json_object_get(state, "pinned"), i, bucket) {
 		json_int_t b = json_integer_value(bucket);
@@ -49,6 +56,14 @@ void served_state_load(struct served *s)
 	if (s->paused)
 		log_line(LOG_NOTICE, "%s: still paused: `sluice resume %s` ends it", s->inst->name,
 			 s->inst->name);
+}
+
+void served_state_forget(const struct served *s)
+{
+	char path[PATH_MAX];
+
+	state_path(s, path);
+	unlink(path);
 }
 
 static json_t *pinned_json(const struct served *s)
@@ -69,8 +84,8 @@ void served_state_save(const struct served *s)
 
 	state_path(s, path);
 	snprintf(fresh, sizeof(fresh), "%s.new", path);
-	state = json_pack("{s:i,s:b,s:o}", "v", STATE_VERSION, "paused", s->paused, "pinned",
-			  pinned);
+	state = json_pack("{s:i,s:I,s:b,s:o}", "v", STATE_VERSION, "attach", (json_int_t)s->pin,
+			  "paused", s->paused, "pinned", pinned);
 	/* Renamed into place: a daemon that is killed here leaves the old state or the new. */
 	if (empty)
 		unlink(path);
