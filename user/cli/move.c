@@ -46,11 +46,14 @@ static const struct opt options[] = {
 static const struct opt_spec spec = {"move", "Move buckets to another worker, with their state",
 				     args, options, NULL};
 
-/* Buckets and workers exist, and the workers run if there is a dataplane. Nothing is changed. */
+/*
+ * Buckets exist, and workers run: a row for a worker that does not is dealt to another at the next
+ * start. Nothing is changed.
+ */
 static int check_words(const struct sl_instance *inst, const struct move_words *w, bool unpin,
 		       struct sl_error *err)
 {
-	bool alive = target_dataplane_alive(inst);
+	bool running = sl_instance_running(inst);
 
 	for (unsigned i = 0; i < w->n; i++) {
 		uint32_t worker = w->range[i].worker;
@@ -65,8 +68,14 @@ static int check_words(const struct sl_instance *inst, const struct move_words *
 			return sl_error_set(err, -EINVAL,
 					    "worker %u: instance %s has room for workers 0 to %u",
 					    worker, inst->name, inst->max_workers - 1);
-		if (alive && __atomic_load_n(&inst->workers[worker].state, __ATOMIC_RELAXED) !=
-				     SL_WORKER_RUNNING)
+		if (!running)
+			return sl_error_set(
+				err, -ENOTCONN,
+				"no dataplane runs on %s, so worker %u does not: start `sluice "
+				"run -i %s` first",
+				inst->name, worker, inst->iface[0].name);
+		if (__atomic_load_n(&inst->workers[worker].state, __ATOMIC_RELAXED) !=
+		    SL_WORKER_RUNNING)
 			return sl_error_set(
 				err, -EINVAL,
 				"worker %u does not run; `sluice workers %s` lists those "
@@ -97,14 +106,13 @@ static bool settle(const struct sl_instance *inst, uint32_t bucket, int worker, 
  * back while packets of it are on their way makes them stray. Release: whoever reads the row sees
  * what was done before.
  */
-static bool store_row(struct sl_instance *inst, uint32_t bucket, uint16_t worker, bool alive,
-		      uint64_t deadline)
+static bool store_row(struct sl_instance *inst, uint32_t bucket, uint16_t worker, uint64_t deadline)
 {
 	for (;;) {
 		uint64_t seen = __atomic_load_n(&inst->rows[bucket], __ATOMIC_ACQUIRE);
 		struct sl_row row = row_unpack(seen);
 
-		if (alive && !settle(inst, bucket, row.worker, deadline))
+		if (!settle(inst, bucket, row.worker, deadline))
 			return false;
 		row.worker = worker;
 		row.mode = SL_ROW_WORKER;
@@ -117,13 +125,11 @@ static bool store_row(struct sl_instance *inst, uint32_t bucket, uint16_t worker
 static int store_rows(struct sl_instance *inst, const struct move_words *w, uint64_t deadline,
 		      struct sl_error *err)
 {
-	bool alive = target_dataplane_alive(inst);
-
 	for (unsigned i = 0; i < w->n; i++) {
 		const struct move_range *r = &w->range[i];
 
 		for (uint32_t b = r->first; b <= r->last; b++)
-			if (!store_row(inst, b, (uint16_t)r->worker, alive, deadline))
+			if (!store_row(inst, b, (uint16_t)r->worker, deadline))
 				return sl_error_set(err, -ETIMEDOUT,
 						    "bucket %u is under way for too long; it and "
 						    "what follows was not moved; see `sluice "
@@ -160,11 +166,10 @@ static uint64_t latest_seq(const struct sl_instance *inst, struct sl_move *moves
 static json_t *watch(const struct sl_instance *inst, const struct move_words *w, uint64_t deadline,
 		     uint64_t seq, struct sl_move *moves, unsigned *late)
 {
-	bool alive = target_dataplane_alive(inst);
 	json_t *rows = json_array();
 	unsigned n;
 
-	for (unsigned i = 0; alive && i < w->n; i++)
+	for (unsigned i = 0; i < w->n; i++)
 		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++)
 			settle(inst, b, (int)w->range[i].worker, deadline);
 	n = move_log_read(inst->moves, seq, moves);
@@ -172,12 +177,10 @@ static json_t *watch(const struct sl_instance *inst, const struct move_words *w,
 		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++) {
 			bool done = settle(inst, b, (int)w->range[i].worker, 0);
 
-			*late += alive && !done;
-			json_array_append_new(rows, result_json(b, w->range[i].worker,
-								done	? "done"
-								: alive ? "under way"
-									: "at the next start",
-								moves, n));
+			*late += !done;
+			json_array_append_new(rows,
+					      result_json(b, w->range[i].worker,
+							  done ? "done" : "under way", moves, n));
 		}
 	return rows;
 }
