@@ -44,8 +44,8 @@ ours() { # WORKERS CPUS
 tb_up slbr 1
 trap tb_down EXIT
 for ((i = 0; i < ROUNDS; i++)); do
-	jq -cn --argjson plain "$(plain)" --argjson ours "$(ours 1 1)" --argjson fan2 "$(ours 2 1,0)" \
-		--argjson fan4 "$(ours 4 1,0)" --argjson s "$SECONDS_EACH" \
+	jq -cn --argjson plain "$(plain)" --argjson ours "$(ours 1 1)" --argjson fan2 "$(ours 2 1)" \
+		--argjson fan4 "$(ours 4 1)" --argjson s "$SECONDS_EACH" \
 		'{bench: "rx", ours_mpps: ($ours.packets / $s / 1e6), libxdp_mpps: ($plain.packets / $s / 1e6),
 		  ratio: ($ours.packets / $plain.packets), cycles_ratio: ($ours.cycles / $plain.cycles),
 		  ours_cycles: $ours.cycles, libxdp_cycles: $plain.cycles,

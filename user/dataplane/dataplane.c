@@ -192,10 +192,9 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 
 	if (ret)
 		return ret;
-	atomic_store(&dp->workers_now, dp->opts.workers);
+	members_count(dp, dp->opts.workers);
 	atomic_store(&dp->workers_wanted, dp->opts.workers);
 	dp->inst->control->incarnation++;
-	dp->inst->control->workers = dp->opts.workers;
 	for (unsigned i = 0; i < SL_MOVE_LOG; i++)
 		if (dp->inst->moves[i].seq > dp->move_seq)
 			dp->move_seq = dp->inst->moves[i].seq;

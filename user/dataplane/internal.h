@@ -164,6 +164,7 @@ struct worker {
 	int event_fd;
 	_Atomic uint32_t sleeping; /* Dekker with housekeeping: worker_sleep(), worker_wake() */
 	uint64_t spin_cycles; /* adaptive: how long to poll before sleeping */
+	_Atomic bool shares_cpu; /* with another worker: housekeeping, members_count() */
 	uint64_t swept_ns; /* when all shards were swept at once */
 	unsigned fruitless; /* rounds in a row that found nothing */
 	uint64_t round_start, idle_since;

@@ -178,10 +178,18 @@ static bool leave(struct sl_dataplane *dp, unsigned id)
 	return true;
 }
 
-static void set_count(struct sl_dataplane *dp, unsigned n)
+void members_count(struct sl_dataplane *dp, unsigned n)
 {
 	atomic_store(&dp->workers_now, n);
 	__atomic_store_n(&dp->inst->control->workers, n, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < n; i++) {
+		const int cpu = dp->inst->workers[i].cpu;
+		bool shares = false;
+
+		for (unsigned j = 0; j < n && cpu >= 0; j++)
+			shares |= j != i && dp->inst->workers[j].cpu == cpu;
+		atomic_store_explicit(&dp->worker[i].shares_cpu, shares, memory_order_relaxed);
+	}
 }
 
 /* Nobody but the program's own thread would empty the worker's rings. */
@@ -214,7 +222,7 @@ bool members_step(struct sl_dataplane *dp)
 			return true;
 		}
 		dp_log(dp, "worker %u joins", now);
-		set_count(dp, now + 1);
+		members_count(dp, now + 1);
 		return want == now + 1;
 	}
 	for (unsigned i = want; i < now; i++)
@@ -223,7 +231,7 @@ bool members_step(struct sl_dataplane *dp)
 	moves_start(dp);
 	if (moves_involve(dp, now - 1) || !leave(dp, now - 1))
 		return false;
-	set_count(dp, now - 1);
+	members_count(dp, now - 1);
 	return want == now - 1;
 }
 

@@ -24,6 +24,9 @@ int members_open_queues(struct sl_dataplane *dp, struct sl_error *err);
 /* Worker `id` joins. Housekeeping or the starter. */
 int members_join(struct sl_dataplane *dp, unsigned id, struct sl_error *err);
 
+/* So many workers take part from now on. Housekeeping or the starter. */
+void members_count(struct sl_dataplane *dp, unsigned n);
+
 /* Take one step towards `workers_wanted`. True when there. Housekeeping. */
 bool members_step(struct sl_dataplane *dp);
 

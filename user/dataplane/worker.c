@@ -28,6 +28,10 @@
 #define SLEEP_MS 500
 #define SWEEP_ALL_NS 250000000ull
 /*
+ * A worker polls for a while before it sleeps: who wakes a sleeper pays for it. One that shares its
+ * CPU with another naps instead, a time in which no ring fills up: polling would keep the other
+ * from its packets for whole time slices, and asleep it would be woken for each burst.
+ *
  * With a move pending a worker polls; after so many fruitless rounds it rests in between, so that a
  * worker on the same CPU gets on with what it waits for. Not by sched_yield(): since 6.18 each call
  * forfeits virtual run time (kernel/sched/fair.c, yield_task_fair()), and a thread that has called
@@ -185,19 +189,21 @@ static void spin_adapt(struct worker *w, uint64_t slept)
 
 void worker_rest(struct worker *w, int limit_ms)
 {
+	const struct timespec nap = {.tv_nsec = NAP_NS};
 	uint64_t now = sl_cycles(), idle = now - w->idle_since;
 
 	if (w->outgoing_n || w->parked_buckets || tx_pending(w) || w->cached) {
-		const struct timespec nap = {.tv_nsec = NAP_NS};
-
 		if (++w->fruitless > NAP_ROUNDS) {
 			poll_sockets(w, &nap);
 			stat_set(&w->stat->heartbeat_ns, sl_clock_ns());
 		}
 		return;
 	}
-	if (idle < w->spin_cycles)
+	if (idle < w->spin_cycles) {
+		if (atomic_load_explicit(&w->shares_cpu, memory_order_relaxed))
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 		return;
+	}
 	worker_sleep(w, limit_ms < 0 || limit_ms > SLEEP_MS ? SLEEP_MS : limit_ms);
 	w->idle_since = sl_cycles();
 	spin_adapt(w, w->idle_since - now);
