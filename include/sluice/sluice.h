@@ -14,8 +14,7 @@
  *		... set pkts[i]->verdict ...
  *		sl_worker_complete(dp, worker);
  *	}
- *	... to end:
- *	sl_dataplane_drain(dp);
+ *	... from a signal handler, or anywhere else: sl_dataplane_stop(dp), and the loops end
  *	... join the threads ...
  *	sl_dataplane_close(dp);
  *
@@ -84,10 +83,15 @@ int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane 
 		      struct sl_error *err);
 
 /*
- * Steer everything to the stack from now on. Workers process what is in the rings and end; for
- * own_loop, sl_worker_receive() gives out what there is, then returns 0 whatever the timeout. From
- * the thread that will close; may be left out.
+ * Ask for the end, and do not wait for it: everything is steered to the stack from now on, workers
+ * process what is in the rings and leave. For own_loop, sl_worker_receive() gives out what there
+ * is, then returns 0 whatever the timeout. Any thread, and a signal handler; NULL is fine. Happens
+ * by itself when an interface is gone.
  */
+void sl_dataplane_stop(struct sl_dataplane *dp);
+
+/* The same, and everything is steered to the stack when it returns. From the thread that will
+ * close; may be left out. */
 void sl_dataplane_drain(struct sl_dataplane *dp);
 
 /*
@@ -103,9 +107,10 @@ int sl_dataplane_check(struct sl_dataplane *dp, struct sl_error *err);
  * Take packets as worker `worker` < workers_max: up to `max` <= SL_BATCH (0: SL_BATCH), now and
  * then a single one, which is how the cost of its bucket is measured. Returns as soon as there are
  * some, and 0 after timeout_ms (0: do not wait, -1: for ever), after sl_worker_wake(), and when
- * drained. Waiting costs no CPU beyond opts.spin_us. Packets belong to the caller until
- * sl_worker_complete(); all have verdict SL_NEXT: those that the chain decided about are not shown.
- * Always the same thread for one worker.
+ * all is taken after a stop: asked for, or an interface is gone (sl_dataplane_check()). Waiting
+ * costs no CPU beyond opts.spin_us. Packets belong to the caller until sl_worker_complete(); all
+ * have verdict SL_NEXT: those that the chain decided about are not shown. Always the same thread
+ * for one worker.
  *
  * Call it at least once a second, also without traffic: hand-overs, idle flows and `sluice flows`
  * go on inside, and a worker that does not call looks stuck to the daemon.

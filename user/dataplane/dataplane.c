@@ -36,7 +36,7 @@ static int open_instance(struct sl_dataplane *dp, struct sl_error *err)
 	while (n < SL_MAX_IFACES && names[n])
 		n++;
 	if (!n)
-		return sl_error_set(err, -EINVAL, "no interface: give one with -i");
+		return sl_error_set(err, -EINVAL, "no interface: name one");
 	ret = sl_instance_open(names[0], &dp->inst, err);
 	if (ret)
 		return ret;
@@ -278,21 +278,6 @@ int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_erro
 	return bytes;
 }
 
-/* Nothing new arrives: the workers finish what is on its way and leave their loops. */
-static void drain_begin(struct sl_dataplane *dp)
-{
-	if (dp->draining)
-		return;
-	dp->draining = true;
-	members_clear_slots(dp);
-	sl_instance_grace(dp->inst);
-	moves_start(dp);
-	for (unsigned i = 0; i < dp->workers_max; i++) {
-		atomic_store(&dp->worker[i].quit, true);
-		worker_wake(&dp->worker[i]);
-	}
-}
-
 /* A program's threads have left: what they did not take, or did not complete, is nobody's. */
 static void abandon(struct worker *w)
 {
@@ -328,7 +313,6 @@ void sl_dataplane_drain(struct sl_dataplane *dp)
 	requests_stop(dp);
 	watch_stop(dp);
 	housekeeping_stop(dp);
-	drain_begin(dp);
 }
 
 void sl_dataplane_close(struct sl_dataplane *dp)
@@ -342,7 +326,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 	watch_stop(dp);
 	housekeeping_stop(dp);
 	if (dp->grace_runs) {
-		drain_begin(dp);
+		housekeeping_drain(dp); /* it may never have run */
 		drain_end(dp);
 	}
 	grace_stop(dp);

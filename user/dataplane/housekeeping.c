@@ -49,12 +49,28 @@ static void on_link(const struct sl_net_event *event, void *arg)
 				 "interface %s is gone: its sockets are dead",
 				 dp->inst->iface[i].name);
 			atomic_store(&dp->failed, true);
+			atomic_store(&dp->stop, true); /* a program's own loops end */
 			continue;
 		}
 		dp->iface_mtu[i] = event->link.mtu;
 		/* what waits in TX rings since the link went down can go now */
 		for (unsigned w = 0; w < dp->workers_max; w++)
 			worker_wake(&dp->worker[w]);
+	}
+}
+
+/* Nothing new arrives: the workers finish what is on its way and leave their loops. */
+void housekeeping_drain(struct sl_dataplane *dp)
+{
+	if (dp->draining)
+		return;
+	dp->draining = true;
+	members_clear_slots(dp);
+	sl_instance_grace(dp->inst);
+	moves_start(dp);
+	for (unsigned i = 0; i < dp->workers_max; i++) {
+		atomic_store(&dp->worker[i].quit, true);
+		worker_wake(&dp->worker[i]);
 	}
 }
 
@@ -88,6 +104,7 @@ static void *housekeeping_main(void *arg)
 	}
 	if (net_fd >= 0)
 		close(net_fd);
+	housekeeping_drain(dp);
 	return NULL;
 }
 

@@ -248,7 +248,7 @@ struct sl_dataplane {
 	int lock_fd;
 	uint64_t move_seq;
 	uint32_t epoch; /* the latest published; housekeeping */
-	bool draining; /* the slots are empty for good; the closing thread */
+	bool draining; /* the slots are empty for good; housekeeping, then the closing thread */
 	_Atomic bool failed; /* an interface is gone */
 	char failure[256];
 

@@ -20,6 +20,17 @@ int sl_dataplane_check(struct sl_dataplane *dp, struct sl_error *err)
 	return sl_error_set(err, -ENODEV, "%s", dp->failure);
 }
 
+void sl_dataplane_stop(struct sl_dataplane *dp)
+{
+	int saved = errno; /* of what a signal interrupted */
+
+	if (!dp)
+		return;
+	atomic_store(&dp->stop, true);
+	housekeeping_wake(dp);
+	errno = saved;
+}
+
 /*
  * The time since the latest call: the program's. Work, if packets had been given out before, else
  * idling.
