@@ -51,8 +51,7 @@ now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 		[ "$took" -le "$slowest" ] || slowest=$took
 		[ "$took" -le 1000 ] || slow=$((slow + 1))
 		sleep 0.0$((i % 10))
-		kill -KILL "$TB_RUN_PID"
-		wait "$TB_RUN_PID" || true
+		tb_stop "$TB_RUN_PID" KILL
 		# nobody holds the sockets: the very next packets are the stack's
 		before=$(tb_s losses "$TB_D" -j --wait 1ms | jq .no_slot)
 		sleep 0.02
@@ -82,8 +81,7 @@ now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 		tb_run --workers 3 --nf "$ORDER:$TB_RUN/order.json,reflect"
 		tb_spawn mover "$E2E/mover" "$TB_D" -d 5
 		sleep 0.2
-		kill -KILL "$TB_RUN_PID"
-		wait "$TB_RUN_PID" || true
+		tb_stop "$TB_RUN_PID" KILL
 		tb_stop "$TB_PID"
 	done
 	tb_run --workers 3 --nf "$ORDER:$TB_RUN/order.json,reflect"
