@@ -151,11 +151,13 @@ static __always_inline int steer_match(struct xdp_md *ctx, const struct sl_contr
 	local = ctl->flags & SL_CTL_LOCAL;
 	cand = sl_match_addresses(m, src, dst, flags, sl_match_proto(m, t->proto, local));
 	low = cand & -cand;
-	if (unlikely(low & m->ports))
+	if (likely(low & m->plain && !(cand & SL_MATCH_LOCAL) && !(flags & SL_META_ICMP_ERROR)))
+		return SL_PARSED;
+	if (low & m->ports)
 		low = steer_match_ports(ctl->match_set, cand, (__u32)t->sport << 16 | t->dport,
 					t->ports);
 	verdict = sl_match_decide(m, cand, low, flags, local);
-	if (likely(verdict == SL_MATCH_TAKE))
+	if (verdict == SL_MATCH_TAKE)
 		return SL_PARSED;
 	if (verdict == SL_MATCH_PASS)
 		return SL_PASS_NO_MATCH;
@@ -345,11 +347,14 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
  * goes into it on the stack, and from holding addresses as words for the bytes that matching wants.
  */
 #define STEER_SLOW (-1)
+/* The shortest: Ethernet, IPv4, ports. Asked once, it is all the bounds that untagged IPv4 needs.
+ */
+#define STEER_FAST_LEN (14 + (int)sizeof(struct sl_ipv4) + (int)sizeof(struct sl_ports))
 #define STEER_FAST_FLAGS (SL_CTL_READY | SL_CTL_HOLD | SL_CTL_TOEPLITZ | SL_CTL_INBAND)
 
 static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_control *ctl,
 				       const struct sl_match *m, const struct sl_ipv4 *ip,
-				       __u8 vlans)
+				       const void *end, __u8 vlans)
 {
 	const __u16 off = 14 + 4 * vlans;
 	struct steer_flow flow = {.flags = SL_META_V4 | SL_META_PORTS,
@@ -359,7 +364,7 @@ static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_contr
 	struct sl_tuple t;
 	int rc;
 
-	if (!steer_fast_v4(ip, (void *)(long)ctx->data_end, &t))
+	if (!steer_fast_v4(ip, end, &t))
 		return STEER_SLOW;
 	flow.hash = sl_hash_v4(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
 	flow.proto = t.proto;
@@ -370,7 +375,7 @@ static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_contr
 
 static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_control *ctl,
 				       const struct sl_match *m, const struct sl_ipv6 *ip,
-				       __u8 vlans)
+				       const void *end, __u8 vlans)
 {
 	const __u16 off = 14 + 4 * vlans;
 	struct steer_flow flow = {.flags = SL_META_V6 | SL_META_PORTS,
@@ -380,7 +385,7 @@ static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_contr
 	struct sl_tuple t;
 	int rc;
 
-	if (!steer_fast_v6(ip, (void *)(long)ctx->data_end, &t))
+	if (!steer_fast_v6(ip, end, &t))
 		return STEER_SLOW;
 	flow.hash = sl_hash_v6(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
 	flow.proto = t.proto;
@@ -390,14 +395,15 @@ static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_contr
 }
 
 static __always_inline int steer_fast(struct xdp_md *ctx, const struct sl_control *ctl,
-				      const struct sl_match *m, __u16 type, __u8 vlans)
+				      const struct sl_match *m, const void *data, const void *end,
+				      __u16 type, __u8 vlans)
 {
-	const void *l3 = (const char *)(long)ctx->data + 14 + 4 * vlans;
+	const void *l3 = (const char *)data + 14 + 4 * vlans;
 
 	if (type == bpf_htons(SL_ETH_IPV4))
-		return steer_fast4(ctx, ctl, m, l3, vlans);
+		return steer_fast4(ctx, ctl, m, l3, end, vlans);
 	if (type == bpf_htons(SL_ETH_IPV6))
-		return steer_fast6(ctx, ctl, m, l3, vlans);
+		return steer_fast6(ctx, ctl, m, l3, end, vlans);
 	return STEER_SLOW;
 }
 
@@ -433,15 +439,15 @@ int sluice_steer(struct xdp_md *ctx)
 
 	ctl = bpf_map_lookup_elem(&control, (const void *)&first_entry);
 	if (!ctl || (ctl->flags & STEER_FAST_FLAGS) != SL_CTL_READY ||
-	    (const void *)(types + 1) > end)
+	    (const void *)((const char *)data + STEER_FAST_LEN) > end)
 		return steer_other(ctx);
 	m = bpf_map_lookup_elem(&match, &ctl->match_set);
 	if (!m)
 		return steer_other(ctx);
 
 	if (likely(*types != bpf_htons(SL_ETH_VLAN)))
-		rc = steer_fast(ctx, ctl, m, *types, 0);
+		rc = steer_fast(ctx, ctl, m, data, end, *types, 0);
 	else if ((const void *)(types + 3) <= end)
-		rc = steer_fast(ctx, ctl, m, types[2], 1);
+		rc = steer_fast(ctx, ctl, m, data, end, types[2], 1);
 	return likely(rc != STEER_SLOW) ? rc : steer_other(ctx);
 }

@@ -244,6 +244,7 @@ enum { SL_SRC = 0, SL_DST = 1 };
 struct sl_match {
 	__u64 ports; /* rules whose port ranges must be compared */
 	__u64 take; /* rules with action 1 */
+	__u64 plain; /* rules of `take` that look at no ports */
 	__u64 open[2]; /* [0: IPv4, 1: IPv6] -> rules of `take` that look at the protocol only */
 	__u64 bound4[2]; /* [side] -> rules that look at the IPv4 address */
 	__u64 bound6[2][4]; /* [side][w] -> rules that look at bytes 4*w.. of the IPv6 address */

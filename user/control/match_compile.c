@@ -97,6 +97,8 @@ static void put_row(struct sl_match *m, unsigned number, const struct row *row)
 			rule->ports = 1;
 	if (rule->ports)
 		m->ports |= bit;
+	else if (row->take)
+		m->plain |= bit;
 	for (unsigned family = 4; family <= 6; family += 2)
 		if (row->take && !rule->ports && side_bits(row, SL_SRC, family) == 0 &&
 		    side_bits(row, SL_DST, family) == 0)
