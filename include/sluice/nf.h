@@ -90,7 +90,8 @@ struct sl_nf {
 
 	/*
 	 * Parse `args` (the text behind ':' in --nf name:args, or "") and make an instance.
-	 * 0, or -errno with one line in err. Called once, before any worker runs.
+	 * 0, or -errno with one line in err: -EINVAL if `args` are wrong, which is the user's to
+	 * mend (`sluice run` then ends with 2, not 1). Called once, before any worker runs.
 	 */
 	int (*create)(const char *args, void **self, char *err, size_t err_size);
 	void (*destroy)(void *self);

@@ -76,8 +76,9 @@ struct sl_dataplane;
 int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_error *err);
 
 /*
- * Open the sockets, settle what an earlier dataplane left, and start. 0 and *dp, or -errno: -ENOENT
- * not attached, -EBUSY another dataplane serves the instance, -EINVAL an option, -EPERM, -ENOMEM.
+ * Open the sockets, settle what an earlier dataplane left, and start. 0 and *dp, or -errno: -EINVAL
+ * an option is wrong, the chain included, and nothing else is; -ENOENT not attached, or without
+ * match rules; -EBUSY another dataplane serves the instance; -EPERM, -ENOMEM.
  */
 int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane **dp,
 		      struct sl_error *err);

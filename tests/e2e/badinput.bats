@@ -85,7 +85,7 @@ foreign() {
 		-idirafter "/usr/include/$(uname -m)-linux-gnu" -c "$TB_ROOT/bpf/steer.bpf.c" -o "$BATS_TEST_TMPDIR/steer77.o"
 	tb_dut ip link set dev "$TB_D" xdp obj "$BATS_TEST_TMPDIR/steer77.o" sec xdp
 	nothing_changed "77" tb_s attach "$TB_D" --match all -j
-	nothing_changed "77" tb_s run -i "$TB_D" --nf sink -q
+	nothing_changed -1 "77" tb_s run -i "$TB_D" --nf sink -q
 	nothing_changed "77" tb_s status "$TB_D"
 }
 
@@ -94,7 +94,7 @@ foreign() {
 	nothing_changed "--replace" tb_s attach "$TB_D" --match all -j
 	nothing_changed "--replace" tb_s attach "$TB_D" --match 10.0.0.0/8 --instance other -j
 	tb_run --workers 2 --nf sink
-	nothing_changed "already" tb_s run -i "$TB_D" --nf sink -q
+	nothing_changed -1 "already" tb_s run -i "$TB_D" --nf sink -q
 	nothing_changed "--force" tb_s detach "$TB_D"
 	kill -0 "$TB_RUN_PID"
 }
@@ -105,7 +105,7 @@ foreign() {
 	tb_spawn gen "$SLUICE" gen "$TB_D" --rate 100 -d 20
 	gen=$TB_PID
 	sleep 0.5
-	nothing_changed "queue 0" tb_s run -i "$TB_D" --nf sink -q
+	nothing_changed -1 "queue 0" tb_s run -i "$TB_D" --nf sink -q
 	expect "$(tb_s status "$TB_D" -j)" '.dataplane.running == false' '.dataplane.pid == 0'
 	tb_stop "$gen"
 	tb_run --nf sink # and it starts once they are free
@@ -114,28 +114,31 @@ foreign() {
 @test "what sluice run is told: chains, numbers, CPUs, objects that are none" {
 	tb_s attach "$TB_D" --match all --max-workers 4 >/dev/null
 	local r="tb_s run -i $TB_D -q"
-	nothing_changed "nosuch" $r --nf nosuch
-	nothing_changed "./nosuch.so" $r --nf ./nosuch.so
-	nothing_changed "sluice_nf" $r --nf "$TB_BUILD/libsluice.so.0"
-	nothing_changed "forward" $r --nf forward
-	nothing_changed "work" $r --nf work:fast
-	nothing_changed "--nf" $r --nf ,,
-	nothing_changed "--nf" $r
-	nothing_changed "-i" tb_s run --nf sink
-	nothing_changed "--workers" $r --nf sink --workers 5
-	nothing_changed "--workers" $r --nf sink --workers 3 --max-workers 2
-	nothing_changed "--ring" $r --nf sink --ring 1000
-	nothing_changed "--frame-size" $r --nf sink --frame-size 3000
-	nothing_changed "--cpus" $r --nf sink --cpus 5000
-	nothing_changed "--cpus" $r --nf sink --cpus 1-
-	nothing_changed "interfaces" $r -i lo --nf sink
+	nothing_changed -2 "nosuch" $r --nf nosuch
+	nothing_changed -2 "./nosuch.so" $r --nf ./nosuch.so
+	nothing_changed -2 "sluice_nf" $r --nf "$TB_BUILD/libsluice.so.0"
+	nothing_changed -2 "forward" $r --nf forward
+	nothing_changed -2 "work" $r --nf work:fast
+	nothing_changed -2 "--nf" $r --nf ,,
+	nothing_changed -2 "at most 8" $r --nf sink,sink,sink,sink,sink,sink,sink,sink,sink
+	nothing_changed -2 "characters" $r --nf "$(printf 'sink,%.0s' {1..300})sink"
+	nothing_changed -2 "--nf" $r
+	nothing_changed -2 "-i" tb_s run --nf sink
+	nothing_changed -2 "--workers" $r --nf sink --workers 5
+	nothing_changed -2 "--workers" $r --nf sink --workers 3 --max-workers 2
+	nothing_changed -2 "--ring" $r --nf sink --ring 1000
+	nothing_changed -2 "--frame-size" $r --nf sink --frame-size 3000
+	nothing_changed -2 "--cpus" $r --nf sink --cpus 5000
+	nothing_changed -2 "--cpus" $r --nf sink --cpus 1-
+	nothing_changed -2 "interfaces" $r -i lo --nf sink
 	echo 'not an object' >"$BATS_TEST_TMPDIR/text.so"
-	nothing_changed "text.so" $r --nf "$BATS_TEST_TMPDIR/text.so"
+	nothing_changed -2 "text.so" $r --nf "$BATS_TEST_TMPDIR/text.so"
+	nothing_changed -2 "--nf nosuch" tb_s run -i nosuch1 -q --nf nosuch # what is wrong on any machine comes first
 }
 
 @test "not configured: loaded by hand, no rules yet" {
 	tb_dut ip link set dev "$TB_D" xdp obj "$TB_BUILD/bpf/steer.bpf.o" sec xdp
-	refused "--match" tb_s run -i "$TB_D" --nf sink -q
+	refused -1 "--match" tb_s run -i "$TB_D" --nf sink -q
 	expect "$(tb_s status "$TB_D" -j)" '.ready == false' '.dataplane.incarnation == 0'
 }
 

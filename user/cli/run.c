@@ -193,8 +193,7 @@ int cmd_run(int argc, char **argv)
 	struct sl_dataplane *dp;
 	struct sl_error err;
 	sigset_t signals;
-	int64_t memory;
-	int status;
+	int status, ret;
 
 	write_notes();
 	if (!opt_parse(&spec, argc, argv, &config, &status))
@@ -210,15 +209,10 @@ int cmd_run(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	if (drop_privileges(&err))
 		return cli_fail(&err);
-	memory = sl_dataplane_memory(&opts, &err);
-	if (memory < 0)
-		return cli_fail(&err);
-	if (!config.quiet) {
-		printf("taking %lld MiB for frames and rings\n", (long long)(memory >> 20));
-		fflush(stdout);
-	}
-	if (sl_dataplane_open(&opts, &dp, &err))
-		return cli_fail(&err);
+	ret = sl_dataplane_open(&opts, &dp, &err);
+	/* -EINVAL is about the options, everything else about this machine */
+	if (ret)
+		return ret == -EINVAL ? opt_usage(&spec, "%s", err.text) : cli_fail(&err);
 	if (!config.quiet)
 		print_line("serving");
 	sl_notify("READY=1");

@@ -12,6 +12,7 @@
 
 struct chain_slot {
 	const struct sl_nf *nf;
+	const char *name, *args; /* words of the chain's text */
 	void *self;
 	bool made;
 	void *object; /* dlopen handle of an NF from a shared object */
@@ -20,6 +21,7 @@ struct chain_slot {
 struct sl_chain {
 	unsigned n;
 	struct chain_slot slot[SL_CHAIN_MAX];
+	char text[CHAIN_TEXT_MAX];
 };
 
 const struct sl_nf *const *chain_builtin(void)
@@ -39,7 +41,7 @@ static int load_object(const char *path, struct chain_slot *s, struct sl_error *
 {
 	s->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!s->object)
-		return sl_error_set(err, -ENOENT, "--nf %s: %s", path, dlerror());
+		return sl_error_set(err, -EINVAL, "--nf %s: %s", path, dlerror());
 	s->nf = dlsym(s->object, "sluice_nf");
 	if (!s->nf)
 		return sl_error_set(err, -EINVAL, "--nf %s: no symbol sluice_nf (see sluice/nf.h)",
@@ -50,7 +52,7 @@ static int load_object(const char *path, struct chain_slot *s, struct sl_error *
 static int check_nf(const struct sl_nf *nf, const char *name, unsigned ifaces, struct sl_error *err)
 {
 	if (nf->abi != SL_NF_ABI)
-		return sl_error_set(err, -EPROTO,
+		return sl_error_set(err, -EINVAL,
 				    "--nf %s was built for NF interface %u, this is %u: rebuild it",
 				    name, nf->abi, SL_NF_ABI);
 	if (!nf->process || nf->key_size > SL_FLOW_KEY_MAX || nf->value_size > NF_VALUE_MAX)
@@ -67,14 +69,15 @@ static int add_nf(struct sl_chain *chain, char *word, unsigned ifaces, struct sl
 {
 	struct chain_slot *s = &chain->slot[chain->n];
 	char *args = strchr(word, ':');
-	char why[256] = "";
 	int ret = 0;
 
 	if (chain->n == SL_CHAIN_MAX)
-		return sl_error_set(err, -E2BIG, "--nf: at most %u NFs in a chain", SL_CHAIN_MAX);
+		return sl_error_set(err, -EINVAL, "--nf: at most %u NFs in a chain", SL_CHAIN_MAX);
 	if (args)
 		*args++ = '\0';
 	chain->n++;
+	s->name = word;
+	s->args = args ? args : "";
 	if (strchr(word, '/'))
 		ret = load_object(word, s, err);
 	else
@@ -87,29 +90,22 @@ static int add_nf(struct sl_chain *chain, char *word, unsigned ifaces, struct sl
 			"--nf %s: no such NF (sluice run --help lists them; a shared object needs "
 			"a path with '/')",
 			word);
-	ret = check_nf(s->nf, word, ifaces, err);
-	if (ret)
-		return ret;
-	ret = s->nf->create ? s->nf->create(args ? args : "", &s->self, why, sizeof(why)) : 0;
-	if (ret)
-		return sl_error_set(err, ret, "--nf %s: %s", word, why[0] ? why : strerror(-ret));
-	s->made = true;
-	return 0;
+	return check_nf(s->nf, word, ifaces, err);
 }
 
 int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct sl_error *err)
 {
-	char copy[CHAIN_TEXT_MAX], *rest = copy, *word;
 	struct sl_chain *chain;
+	char *rest, *word;
 	int ret = 0;
 
-	if (strlen(text) >= sizeof(copy))
-		return sl_error_set(err, -E2BIG, "--nf: longer than %d characters",
+	if (strlen(text) >= CHAIN_TEXT_MAX)
+		return sl_error_set(err, -EINVAL, "--nf: longer than %d characters",
 				    CHAIN_TEXT_MAX - 1);
-	strcpy(copy, text);
 	chain = calloc(1, sizeof(*chain));
 	if (!chain)
 		return sl_error_set(err, -ENOMEM, "no memory for the chain");
+	rest = strcpy(chain->text, text);
 	while (*text && !ret && (word = strsep(&rest, ","))) {
 		if (*word)
 			ret = add_nf(chain, word, ifaces, err);
@@ -122,6 +118,21 @@ int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct 
 		return ret;
 	}
 	*out = chain;
+	return 0;
+}
+
+int chain_start(struct sl_chain *chain, struct sl_error *err)
+{
+	for (unsigned i = 0; i < chain->n; i++) {
+		struct chain_slot *s = &chain->slot[i];
+		char why[256] = "";
+		int ret = s->nf->create ? s->nf->create(s->args, &s->self, why, sizeof(why)) : 0;
+
+		if (ret)
+			return sl_error_set(err, ret, "--nf %s: %s", s->name,
+					    why[0] ? why : strerror(-ret));
+		s->made = true;
+	}
 	return 0;
 }
 

@@ -12,11 +12,15 @@
 struct sl_chain;
 
 /*
- * Make the chain of `text`: NFs by comma, each "name", "name:args" or the path of a shared object
- * with a '/' in it ("./my_nf.so:args"). `ifaces` is how many interfaces there are. An empty text
- * makes an empty chain.
+ * Find the NFs of `text`: by comma, each "name", "name:args" or the path of a shared object with a
+ * '/' in it ("./my_nf.so:args"). `ifaces` is how many interfaces there are. An empty text makes an
+ * empty chain. -EINVAL if there is something wrong with it.
  */
 int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct sl_error *err);
+
+/* Make them. An NF may open files here: not before it is sure that no other dataplane has it. What
+ * the NF returns: -EINVAL for its arguments. */
+int chain_start(struct sl_chain *chain, struct sl_error *err);
 void chain_close(struct sl_chain *chain);
 
 unsigned chain_slots(const struct sl_chain *chain);

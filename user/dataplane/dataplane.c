@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* dataplane.c - a dataplane's life: open in one order, close in the other. */
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +27,22 @@
 #include "platform/lock.h"
 #include "platform/netlink.h"
 
+static unsigned ifaces_named(const struct sl_dataplane_opts *opts)
+{
+	unsigned n = 0;
+
+	while (n < SL_MAX_IFACES && opts->ifaces[n])
+		n++;
+	return n;
+}
+
 /* The instance of all -i interfaces, in their order. */
 static int open_instance(struct sl_dataplane *dp, struct sl_error *err)
 {
 	const char *const *names = dp->opts.ifaces;
-	unsigned n = 0;
-	int ret;
+	unsigned n = ifaces_named(&dp->opts);
+	int ret = sl_instance_open(names[0], &dp->inst, err);
 
-	while (n < SL_MAX_IFACES && names[n])
-		n++;
-	if (!n)
-		return sl_error_set(err, -EINVAL, "no interface: name one");
-	ret = sl_instance_open(names[0], &dp->inst, err);
 	if (ret)
 		return ret;
 	if (n != dp->inst->ifaces)
@@ -83,7 +88,7 @@ static int check_ready(struct sl_dataplane *dp, struct sl_error *err)
 {
 	if (!(dp->inst->control->flags & SL_CTL_READY))
 		return sl_error_set(
-			err, -EINVAL,
+			err, -ENOENT,
 			"%s has no match rules yet: sluice attach %s --match RULE (or --match all)",
 			dp->inst->name, dp->inst->iface[0].name);
 	return 0;
@@ -226,6 +231,21 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 	return ret ? ret : requests_start(dp, err);
 }
 
+/* What the options ask for; nothing is taken yet. */
+static int plan(struct sl_dataplane *dp, struct sl_error *err)
+{
+	const char *chain = dp->opts.chain ? dp->opts.chain : "";
+	unsigned ifaces = ifaces_named(&dp->opts);
+	int ret;
+
+	if (!ifaces)
+		return sl_error_set(err, -EINVAL, "no interface: name one");
+	ret = chain_open(chain, ifaces, &dp->chain, err);
+	if (!ret)
+		ret = open_instance(dp, err);
+	return ret ? ret : sizes_decide(dp, err);
+}
+
 int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane **out,
 		      struct sl_error *err)
 {
@@ -237,21 +257,23 @@ int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane 
 	dp->opts = *opts;
 	dp->lock_fd = dp->wake_fd = dp->grace_event = dp->watch_event = -1;
 	dp->tsc_hz = sl_cycles_hz();
-	ret = open_instance(dp, err);
+	ret = plan(dp, err);
 	if (!ret)
 		ret = check_ready(dp, err);
 	if (!ret)
 		ret = take_lock(dp, err);
 	if (!ret)
-		ret = chain_open(opts->chain ? opts->chain : "", dp->inst->ifaces, &dp->chain, err);
-	if (!ret)
-		ret = sizes_decide(dp, err);
+		ret = chain_start(dp->chain, err);
 	if (!ret) {
 		flow_configs(dp);
+		dp_log(dp, "taking %" PRIu64 " MiB for frames and rings", sizes_memory(dp) >> 20);
 		ret = alloc(dp, err);
 	}
-	if (!ret)
+	if (!ret) {
 		ret = start(dp, err);
+		if (ret == -EINVAL) /* the kernel's, and -EINVAL says that an option is wrong */
+			ret = -EIO;
+	}
 	if (ret) {
 		sl_dataplane_close(dp);
 		return ret;
@@ -268,11 +290,10 @@ int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_erro
 	if (!dp)
 		return sl_error_set(err, -ENOMEM, "no memory");
 	dp->opts = *opts;
-	bytes = open_instance(dp, err);
-	if (!bytes)
-		bytes = sizes_decide(dp, err);
+	bytes = plan(dp, err);
 	if (!bytes)
 		bytes = (int64_t)sizes_memory(dp);
+	chain_close(dp->chain);
 	sl_instance_close(dp->inst);
 	free(dp);
 	return bytes;
