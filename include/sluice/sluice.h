@@ -70,15 +70,17 @@ struct sl_dataplane_opts {
 struct sl_dataplane;
 
 /*
- * Memory that the options will take: frames and rings, bytes. -errno on bad options, with a line in
- * err.
+ * Memory that the options will take, bytes: frames, shards, parks, hand-overs, and the kernel's
+ * rings and buffer pools; flows come on top, up to flow_memory. -errno on bad options, with a line
+ * in err.
  */
 int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_error *err);
 
 /*
  * Open the sockets, settle what an earlier dataplane left, and start. 0 and *dp, or -errno: -EINVAL
  * an option is wrong, the chain included, and nothing else is; -ENOENT not attached, or without
- * match rules; -EBUSY another dataplane serves the instance; -EPERM, -ENOMEM.
+ * match rules; -EBUSY another dataplane serves the instance; -ENOMEM more than the machine or the
+ * memory cgroup has left; -EPERM.
  */
 int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane **dp,
 		      struct sl_error *err);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* dataplane.c - a dataplane's life: open in one order, close in the other. */
 #include <errno.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "dataplane/ledger.h"
 #include "dataplane/log.h"
 #include "dataplane/members.h"
+#include "dataplane/memory.h"
 #include "dataplane/moves.h"
 #include "dataplane/redirect_errors.h"
 #include "dataplane/requests.h"
@@ -264,9 +264,10 @@ int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane 
 		ret = take_lock(dp, err);
 	if (!ret)
 		ret = chain_start(dp->chain, err);
+	if (!ret)
+		ret = memory_claim(dp, err);
 	if (!ret) {
 		flow_configs(dp);
-		dp_log(dp, "taking %" PRIu64 " MiB for frames and rings", sizes_memory(dp) >> 20);
 		ret = alloc(dp, err);
 	}
 	if (!ret) {
@@ -292,7 +293,7 @@ int64_t sl_dataplane_memory(const struct sl_dataplane_opts *opts, struct sl_erro
 	dp->opts = *opts;
 	bytes = plan(dp, err);
 	if (!bytes)
-		bytes = (int64_t)sizes_memory(dp);
+		bytes = (int64_t)memory_total(memory_need(dp));
 	chain_close(dp->chain);
 	sl_instance_close(dp->inst);
 	free(dp);

@@ -39,6 +39,11 @@ static uint32_t idle_ticks(uint32_t idle_ms)
 		       : FLOW_NEVER;
 }
 
+size_t sl_flow_table_header(void)
+{
+	return sizeof(struct sl_flow_table) + SL_CACHE_LINE; /* malloc's own, and to align it */
+}
+
 struct sl_flow_table *sl_flow_table_new(const struct sl_flow_config *config)
 {
 	struct sl_flow_table *t;

@@ -44,6 +44,9 @@ struct sl_flow_config {
 	void *self;
 };
 
+/* Bytes of a table without flows. */
+size_t sl_flow_table_header(void);
+
 /*
  * An empty table takes no memory beyond its header, which is not charged to the budget. NULL: no
  * memory, or a size out of range (errno EINVAL). `config` must outlive the table.

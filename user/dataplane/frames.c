@@ -6,9 +6,19 @@
 
 #define COMPLETE_BATCH 64
 
+uint64_t frames_memory(const struct sl_dataplane *dp)
+{
+	return (uint64_t)dp->rings * dp->frames * dp->frame_size;
+}
+
+uint64_t caches_memory(const struct sl_dataplane *dp)
+{
+	return dp->rings * (sizeof(struct sl_cache) + dp->frames * sizeof(uint64_t));
+}
+
 int frames_init(struct sl_dataplane *dp, struct sl_error *err)
 {
-	dp->area_size = (size_t)dp->rings * dp->frames * dp->frame_size;
+	dp->area_size = frames_memory(dp);
 	dp->area = sl_area_map(dp->area_size);
 	if (!dp->area)
 		return sl_error_set(

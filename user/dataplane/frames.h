@@ -15,6 +15,10 @@
 
 #include "dataplane/internal.h"
 
+/* Bytes that frames_init() takes, and caches_init() for each worker. */
+uint64_t frames_memory(const struct sl_dataplane *dp);
+uint64_t caches_memory(const struct sl_dataplane *dp);
+
 /* Map the area and number the homes. Frames per home and sizes are in dp. */
 int frames_init(struct sl_dataplane *dp, struct sl_error *err);
 void frames_free(struct sl_dataplane *dp);

@@ -7,13 +7,16 @@
 #include "dataplane/transmit.h"
 #include "platform/clock.h"
 
+uint64_t handover_memory(const struct sl_dataplane *dp)
+{
+	return (uint64_t)dp->inst->buckets * (dp->outgoing_stride + 2 * sizeof(uint32_t));
+}
+
 int handover_init(struct worker *w)
 {
 	struct sl_dataplane *dp = w->dp;
 	uint32_t buckets = dp->inst->buckets;
 
-	dp->outgoing_stride = sizeof(struct sl_outgoing) + dp->rings * sizeof(uint32_t);
-	dp->outgoing_stride = (dp->outgoing_stride + 7) & ~(size_t)7;
 	w->outgoing = calloc(buckets, dp->outgoing_stride);
 	w->outgoing_list = malloc(buckets * sizeof(uint32_t));
 	w->inbox.bucket = malloc(buckets * sizeof(uint32_t));

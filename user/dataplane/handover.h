@@ -10,6 +10,8 @@
 
 #include "dataplane/internal.h"
 
+/* Bytes that handover_init() takes. */
+uint64_t handover_memory(const struct sl_dataplane *dp);
 int handover_init(struct worker *w);
 void handover_free(struct worker *w);
 

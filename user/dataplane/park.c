@@ -8,12 +8,23 @@
 
 #define FIRST_SEEN (1ull << 32)
 
+/* See node_take(). */
+static uint32_t nodes_of(const struct sl_dataplane *dp)
+{
+	return dp->rings * dp->park_limit + SL_BATCH;
+}
+
+uint64_t parks_memory(const struct sl_dataplane *dp)
+{
+	return (uint64_t)dp->inst->buckets * (dp->park_stride + sizeof(uint32_t)) +
+	       (uint64_t)nodes_of(dp) * sizeof(struct sl_parked);
+}
+
 int parks_init(struct worker *w)
 {
 	struct sl_dataplane *dp = w->dp;
-	uint32_t nodes = dp->rings * dp->park_limit + SL_BATCH;
+	uint32_t nodes = nodes_of(dp);
 
-	dp->park_stride = sizeof(struct sl_park) + dp->rings * sizeof(uint64_t);
 	/* calloc: untouched pages of a large table cost nothing */
 	w->park = calloc(dp->inst->buckets, dp->park_stride);
 	w->parked_list = malloc(dp->inst->buckets * sizeof(uint32_t));

@@ -8,6 +8,8 @@
 
 #include "dataplane/internal.h"
 
+/* Bytes that parks_init() takes. */
+uint64_t parks_memory(const struct sl_dataplane *dp);
 int parks_init(struct worker *w);
 void parks_free(struct worker *w);
 

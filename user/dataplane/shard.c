@@ -14,12 +14,20 @@
 #define SWEEP_PER_SECOND 4000
 #define SWEEP_FLOWS_IDLE 4096
 
+uint64_t shards_memory(const struct sl_dataplane *dp)
+{
+	uint64_t bucket = dp->shard_stride;
+
+	for (unsigned s = 0; s < chain_slots(dp->chain); s++)
+		if (chain_nf(dp->chain, s)->key_size)
+			bucket += sl_flow_table_header();
+	return bucket * dp->inst->buckets;
+}
+
 int shards_init(struct sl_dataplane *dp)
 {
 	unsigned slots = chain_slots(dp->chain);
 
-	dp->shard_stride = sizeof(struct sl_shard) + dp->rings * sizeof(struct sl_shard_ring);
-	dp->shard_stride = (dp->shard_stride + SL_CACHE_LINE - 1) & ~(size_t)(SL_CACHE_LINE - 1);
 	dp->shards = aligned_alloc(SL_CACHE_LINE, dp->shard_stride * dp->inst->buckets);
 	if (!dp->shards)
 		return -ENOMEM;

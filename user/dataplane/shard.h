@@ -8,6 +8,9 @@
 
 #include "dataplane/internal.h"
 
+/* Bytes that shards_init() takes. */
+uint64_t shards_memory(const struct sl_dataplane *dp);
+
 /* All shards, each with an empty table for every NF of the chain that keeps flows. */
 int shards_init(struct sl_dataplane *dp);
 /* Ends every flow (flow_end). No worker runs any more. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 
+#include "dataplane/memory.h"
 #include "dataplane/sizes.h"
 #include "platform/cpu.h"
 #include "platform/netlink.h"
@@ -16,9 +17,6 @@
 #define SPIN_MAX_US 1000000
 /* Places for queues that may come (ethtool -L) are kept while they cost no more than this. */
 #define SPARE_QUEUES_BYTES (256ull << 20)
-/* The kernel keeps a struct xdp_buff_xsk for each frame of the area in each UMEM (research: 128 B).
- */
-#define POOL_BYTES_PER_FRAME 128
 #define BUSY_POLL_BUDGET 64 /* Firedancer's and DPDK's choice: a NAPI poll's worth */
 
 static bool power_of_two(uint32_t n)
@@ -102,16 +100,34 @@ static void decide_rings(struct sl_dataplane *dp, bool spare)
 	}
 }
 
-uint64_t sizes_memory(const struct sl_dataplane *dp)
+static size_t round_up(size_t bytes, size_t unit)
 {
-	uint64_t frames = (uint64_t)dp->rings * dp->frames;
-	const struct sl_xsk_opts *x = &dp->xsk_opts;
+	return (bytes + unit - 1) / unit * unit;
+}
 
-	return frames * dp->frame_size + (uint64_t)dp->rings * frames * POOL_BYTES_PER_FRAME +
-	       (uint64_t)dp->rings * (x->fill_size + x->comp_size) * sizeof(uint64_t) +
-	       (uint64_t)dp->rings * dp->workers_max *
-		       ((x->rx_size + x->tx_size) * sizeof(struct xdp_desc) +
-			dp->frames * sizeof(uint64_t) + dp->park_limit * sizeof(struct sl_parked));
+/* A bucket's part of tables, which has a place for each ring. */
+static void decide_strides(struct sl_dataplane *dp)
+{
+	dp->shard_stride = round_up(
+		sizeof(struct sl_shard) + dp->rings * sizeof(struct sl_shard_ring), SL_CACHE_LINE);
+	dp->park_stride = sizeof(struct sl_park) + dp->rings * sizeof(uint64_t);
+	dp->outgoing_stride = round_up(sizeof(struct sl_outgoing) + dp->rings * sizeof(uint32_t),
+				       sizeof(uint64_t));
+}
+
+static void decide_numbers(struct sl_dataplane *dp, bool spare)
+{
+	decide_rings(dp, spare);
+	decide_frames(dp);
+	decide_strides(dp);
+}
+
+/* What grows with the rings. */
+static uint64_t ring_memory(const struct sl_dataplane *dp)
+{
+	struct memory_need need = memory_need(dp);
+
+	return need.frames + need.kernel;
 }
 
 int sizes_decide(struct sl_dataplane *dp, struct sl_error *err)
@@ -143,12 +159,9 @@ int sizes_decide(struct sl_dataplane *dp, struct sl_error *err)
 		dp->generic |= dp->inst->iface[i].mode != SL_XDP_NATIVE;
 	dp->xsk_opts.generic = dp->generic;
 	dp->inband = dp->inst->control->flags & SL_CTL_INBAND;
-	decide_rings(dp, true);
-	decide_frames(dp);
-	if (sizes_memory(dp) > SPARE_QUEUES_BYTES) {
-		decide_rings(dp, false);
-		decide_frames(dp);
-	}
+	decide_numbers(dp, true);
+	if (ring_memory(dp) > SPARE_QUEUES_BYTES)
+		decide_numbers(dp, false);
 	dp->flow_budget.limit = o->flow_memory;
 	dp->flow_budget.policy = o->flow_evict ? SL_FLOW_EVICT : SL_FLOW_REFUSE;
 	return 0;

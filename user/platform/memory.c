@@ -7,7 +7,7 @@
 
 #include "platform/xsk.h"
 
-#define HUGE_PAGE ((size_t)2 << 20)
+#define HUGE_PAGE SL_AREA_ALIGN
 
 static size_t round_up(size_t bytes)
 {

@@ -57,7 +57,11 @@ struct sl_xsk_stats {
 	uint64_t rx_dropped, rx_invalid, rx_ring_full, tx_invalid, fill_empty, tx_empty;
 };
 
-/* Frame memory: aligned to 2 MiB, huge pages where they are to be had. NULL on no memory. */
+/*
+ * Frame memory: aligned to SL_AREA_ALIGN and rounded up to it, a huge page, where they are to be
+ * had. NULL on no memory.
+ */
+#define SL_AREA_ALIGN ((size_t)2 << 20)
 void *sl_area_map(size_t bytes);
 void sl_area_unmap(void *area, size_t bytes);
 
