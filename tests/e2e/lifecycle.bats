@@ -326,3 +326,31 @@ adopted() { # the program is on the interface: configure and serve it
 	[ "$(tb_dut awk '/^Udp: [0-9]/ {print $3}' /proc/net/snmp)" = "$before" ]
 	losses_hold '.consumed >= 1'
 }
+
+# XDP has given its verdict when the kernel finds that a slot's socket is bound elsewhere.
+redirects_fail() { # MODE
+	local slot
+	tb_up "$NAME" 1 2
+	tb_s attach "$TB_D" --match all --mode "$1"
+	tb_run --workers 2 --nf sink
+	tb_s move "$TB_D" 0-1023:1 >/dev/null
+	tb_gen "$SLUICE" gen "$TB_G" --count 300 --rate 10000
+	tb_spawn wrong "$E2E/wrong_slot" "${NAME}d1" "$(PINS)/$TB_D/xsks" 1 # queue 0, worker 1
+	slot=$TB_PID
+	tb_wait 5 grep -q placed "$TB_RUN/wrong.log"
+	tb_gen "$SLUICE" gen "$TB_G" --count 1000 --rate 10000
+	losses_hold '.redirect_error == 1000' '.consumed == 300' '.seen == 1300'
+	# the socket takes its slot along: what no slot holds is the stack's
+	tb_stop "$slot"
+	tb_gen "$SLUICE" gen "$TB_G" --count 50 --rate 10000
+	losses_hold '.redirect_error == 1000' '.no_slot == 50'
+	# the next dataplane fills the slot again, and goes on counting where this one ended
+	tb_stop "$TB_RUN_PID"
+	tb_run --workers 2 --nf sink
+	tb_gen "$SLUICE" gen "$TB_G" --count 200 --rate 10000
+	losses_hold '.redirect_error == 1000' '.consumed == 500' '.abandoned == 0'
+	frames_conserved
+}
+
+@test "a redirect that fails behind XDP is counted, native" { redirects_fail native; }
+@test "a redirect that fails behind XDP is counted, generic" { redirects_fail generic; }
