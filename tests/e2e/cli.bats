@@ -186,6 +186,35 @@ send() {
 	done
 }
 
+@test "status warns of what is wrong, and of nothing else" {
+	local daemon
+	serve
+	start_daemon
+	daemon=$TB_PID
+	expect "$(tb_s status "$TB_D" -j)" '.warnings == []'
+	tb_stop "$daemon"
+	expect "$(tb_s status "$TB_D" -j)" '.warnings | length == 1' '.warnings[0] | test("no daemon runs")'
+	tb_stop "$TB_RUN_PID" KILL
+	expect "$(tb_s status "$TB_D" -j)" '.warnings | length == 2' '.warnings | any(test("pid [0-9]+. died"))'
+	tb_s detach "$TB_D"
+	tb_dut ip link set dev "$TB_D" xdp obj "$TB_BUILD/bpf/steer.bpf.o" sec xdp
+	expect "$(tb_s status "$TB_D" -j)" '.warnings | any(test("not configured"))' '.warnings | any(test("no dataplane"))'
+}
+
+@test "with several instances a command wants the name of one" {
+	attach
+	ip -n "$NAME-dut" link add "${NAME}d8" type veth peer name "${NAME}d9"
+	tb_s attach "${NAME}d8" --match all >/dev/null
+	for c in $READERS detach; do
+		refused -1 "name one of" tb_s "$c"
+	done
+	run -0 tb_s status "${NAME}d8" -j
+	expect "$output" ".instance == \"${NAME}d8\""
+	run -0 tb_s detach "${NAME}d8"
+	run -0 tb_s status -j
+	expect "$output" ".instance == \"$TB_D\""
+}
+
 @test "a move by hand arrives and is logged" {
 	serve
 	run -0 tb_s move "$TB_D" 0-7:0 -j

@@ -113,11 +113,14 @@ start_daemon() {
 
 @test "reload puts changed match rules in force" {
 	start_daemon
-	sed -i 's/match: all/match: [192.0.2.0\/24, proto=udp]/' "$CONF"
+	sed -i 's/match: all/match: [192.0.2.0\/24, proto=tcp]/' "$CONF"
 	kill -HUP "$DAEMON"
 	wait_for logged "configuration reloaded"
 	run -0 tb_s status "$TB_D" -j
-	[ "$(jq -c .rules <<<"$output")" = '["192.0.2.0/24","proto=udp"]' ]
+	[ "$(jq -c .rules <<<"$output")" = '["192.0.2.0/24","proto=tcp"]' ]
+	tb_gen "$SLUICE" gen "$TB_G" --count 50
+	tb_gen "$SLUICE" gen "$TB_G" --count 20 --tcp 1 # nobody serves them
+	expect "$(tb_s losses "$TB_D" -j)" '.passed_by.no_match == 50' '.no_slot == 20'
 	run ! grep -qi "error\|refused" "$LOG"
 }
 
@@ -244,6 +247,26 @@ moved() { [ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]; }
 	[ "$(jq .stored <<<"$output")" -gt 0 ]
 	[ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]
 }
+
+@test "a dataplane that hangs is reported, its buckets stay, and it is well again when it goes on" {
+	start_daemon
+	tb_run --workers 2 --nf work:20000,sink
+	tb_s move "$TB_D" 0-1023:0 >/dev/null
+	kill -STOP "$TB_RUN_PID"
+	tb_spawn_gen gen "$SLUICE" gen "$TB_G" --flows 400 --rate 20000 --duration 6
+	wait_for stuck 2
+	expect "$(tb_s status "$TB_D" -i 1ms -j)" '.warnings | map(select(test("worker [01] is stuck"))) | length == 2' \
+		'.workers | all(.state == "stuck")'
+	wait_for metric_is 'sluice_workers_stuck{' 2
+	before=$(metric 'sluice_balance_moves_total{')
+	sleep 1
+	metric_is 'sluice_balance_moves_total{' "$before"
+	kill -CONT "$TB_RUN_PID"
+	wait_for stuck 0
+	wait_for metric_is 'sluice_workers_stuck{' 0
+}
+stuck() { tb_s workers "$TB_D" -i 1ms -j | jq -e "map(select(.state == \"stuck\")) | length == $1"; }
+metric_is() { [ "$(metric "$1")" = "$2" ]; }
 
 @test "SIGKILL of the daemon under load loses nothing, and the daemon costs less than 1 % of a CPU" {
 	start_daemon
