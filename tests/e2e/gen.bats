@@ -110,7 +110,7 @@ queue_counts() {
 }
 
 @test "flows are spread over the queues asked for, each in order on its own" {
-	local steer="$(dirname "$SLUICE")/bpf/steer.bpf.o"
+	local steer=$TB_BUILD/bpf/steer.bpf.o
 
 	gen_json slg0 --expect-on slg1 --rate 100000 --count 20000 --queues 4 --hot-shift 0.05 --skew 1
 	all_came

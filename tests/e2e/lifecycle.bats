@@ -255,10 +255,10 @@ refused_more_than() { [ "$(tb_s status "$TB_D" -i 1ms -j | jq .moves.refused)" -
 }
 
 @test "upgrade under traffic (attach --replace): a new program, no packet lost" {
-	local i old new
+	local old new
 	up 1 --workers 2 --ring 8192 --nf ORDER,reflect
 	tb_spawn_gen gen "$SLUICE" gen "$TB_G" -d 4 --rate 20000 --burst 8 --expect -j
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		old=$(tb_s status "$TB_D" -j | jq '.interfaces[0].prog_id')
 		tb_s attach "$TB_D" --replace >/dev/null
 		new=$(tb_s status "$TB_D" -j | jq '.interfaces[0].prog_id')
@@ -295,7 +295,7 @@ adopted() { # the program is on the interface: configure and serve it
 }
 
 @test "match all leaves the host's own addresses, ARP and ND to the stack; --local does not" {
-	local before i
+	local before
 	tb_up "$NAME" 1
 	tb_dut sysctl -qw "net.ipv6.conf.$TB_D.disable_ipv6=0" "net.ipv6.conf.$TB_D.accept_dad=0"
 	tb_gen sysctl -qw "net.ipv6.conf.$TB_G.disable_ipv6=0" "net.ipv6.conf.$TB_G.accept_dad=0"
@@ -305,7 +305,7 @@ adopted() { # the program is on the interface: configure and serve it
 	ip -n "$NAME-gen" addr add fd00:9::2/64 dev "$TB_G" nodad
 	tb_s attach "$TB_D" --match all
 	tb_run --workers 2 --nf reflect
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		tb_gen bash -c 'echo >/dev/udp/10.9.0.1/9; echo >/dev/udp/fd00:9::1/9'
 		sleep 0.1
 	done
