@@ -69,10 +69,13 @@ Test(adopt, other_abi_is_refused)
 	cr_assert_geq(fd, 0);
 	close(fd);
 	/* The object as another version would have it: only the number in its .rodata differs. */
-	cr_assert_eq(run("printf '\\143\\000\\000\\000' > %s.ro && llvm-objcopy --update-section "
-			 ".rodata=%s.ro %s %s",
-			 path, path, OBJECT, path),
-		     0);
+	cr_assert_eq(
+		run("llvm-objcopy --dump-section .rodata=%s.ro %s %s && "
+		    "at=0x$(llvm-objdump -t %s | sed -n 's/ .* sluice_abi$//p') && "
+		    "printf '\\143' | dd of=%s.ro bs=1 seek=$((at)) conv=notrunc status=none && "
+		    "llvm-objcopy --update-section .rodata=%s.ro %s %s",
+		    path, OBJECT, path, OBJECT, path, path, OBJECT, path),
+		0);
 	cr_assert_eq(run("ip link set dev slpg0 xdpdrv obj %s sec xdp", path), 0);
 	run("rm -f %s %s.ro", path, path);
 	cr_assert_eq(open_result("slpg0"), -EPROTO, "%s", err.text);
