@@ -60,7 +60,7 @@ struct sl_packet {
 	uint8_t out_iface; /* for SL_TX; initialised to `iface` */
 	uint8_t verdict; /* enum sl_verdict; SL_NEXT on entry */
 	uint8_t reason; /* for SL_DROP: enum sl_drop */
-	uint16_t resv;
+	uint16_t ring; /* which of the dataplane's rings it came from; the dataplane's */
 	uint64_t addr; /* the frame's address in the UMEM; the dataplane's */
 };
 

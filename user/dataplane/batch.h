@@ -22,7 +22,7 @@ static inline void batch_put(struct worker *w, unsigned ring, uint64_t addr, uin
 	const struct sl_meta *meta = (const struct sl_meta *)(data - sizeof(*meta));
 	struct sl_shard *shard = shard_of(dp, meta->bucket);
 
-	w->packet_ring[w->batch++] = ring;
+	w->batch++;
 	*p = (struct sl_packet){
 		.data = data,
 		.meta = meta,
@@ -31,6 +31,7 @@ static inline void batch_put(struct worker *w, unsigned ring, uint64_t addr, uin
 		.queue = h->queue,
 		.iface = h->iface,
 		.out_iface = h->iface,
+		.ring = (uint16_t)ring,
 		.addr = addr,
 	};
 	shard->ring[ring].next = meta->seq + 1;

@@ -172,6 +172,12 @@ void chain_run(const struct sl_chain *chain, const struct sl_nf_ctx *ctx, struct
 	struct sl_packet *left[SL_BATCH];
 	struct sl_nf_ctx c = *ctx;
 
+	if (chain->n == 1) {
+		c.self = chain->slot[0].self;
+		c.slot = 0;
+		chain->slot[0].nf->process(&c, pkts, n);
+		return;
+	}
 	memcpy(left, pkts, n * sizeof(left[0]));
 	for (unsigned s = 0; s < chain->n && n; s++) {
 		unsigned m = 0;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "dataplane/frames.h"
 
 #define COMPLETE_BATCH 64
+#define TOP_UP_PAUSE_NS 10000
 
 uint64_t frames_memory(const struct sl_dataplane *dp)
 {
@@ -43,24 +45,22 @@ int home_open(struct sl_dataplane *dp, unsigned ring, struct sl_error *err)
 {
 	struct sl_home *h = &dp->home[ring];
 	uint64_t base = (uint64_t)ring * dp->frames * dp->frame_size;
-	uint32_t idx;
 	int ret;
 
 	ret = sl_xsk_umem_open(&h->umem, dp->inst->iface[h->iface].name, h->queue, dp->area,
 			       dp->area_size, &dp->xsk_opts, err);
 	if (ret)
 		return ret;
-	if (xsk_ring_prod__reserve(&h->umem.fill, dp->frames, &idx) != dp->frames) {
+	h->spare = malloc(dp->frames * sizeof(*h->spare));
+	if (!h->spare) {
 		sl_xsk_umem_close(&h->umem);
-		return sl_error_set(err, -ENOSPC,
-				    "fill ring of %u entries is too small for %u frames",
-				    dp->xsk_opts.fill_size, dp->frames);
+		return sl_error_set(err, -ENOMEM, "no memory for the list of spare frames");
 	}
 	for (uint32_t i = 0; i < dp->frames; i++)
-		*xsk_ring_prod__fill_addr(&h->umem.fill, idx + i) =
-			base + (uint64_t)i * dp->frame_size;
-	xsk_ring_prod__submit(&h->umem.fill, dp->frames);
+		h->spare[i] = base + (uint64_t)(dp->frames - 1 - i) * dp->frame_size;
+	atomic_store(&h->spare_n, dp->frames);
 	h->open = true;
+	frames_top_up(dp, ring);
 	return 0;
 }
 
@@ -71,6 +71,9 @@ void home_close(struct sl_dataplane *dp, unsigned ring)
 	if (!h->open)
 		return;
 	sl_xsk_umem_close(&h->umem);
+	free(h->spare);
+	h->spare = NULL;
+	h->spare_n = 0;
 	h->open = false;
 }
 
@@ -97,20 +100,47 @@ void caches_free(struct worker *w)
 	w->cache = NULL;
 }
 
-/* xsk_flush publishes RX before it releases fill entries: a failed reserve only means "later". */
+/* How many frames the fill ring lacks. The kernel's index is up to a NAPI poll behind. */
+static uint32_t fill_lack(const struct sl_dataplane *dp, const struct sl_home *h)
+{
+	uint32_t target = atomic_load_explicit(&dp->fill_target, memory_order_relaxed);
+	uint32_t level =
+		h->umem.fill.cached_prod - __atomic_load_n(h->umem.fill.consumer, __ATOMIC_ACQUIRE);
+
+	return level < target ? target - level : 0;
+}
+
+/*
+ * Under fill_lock: the fill ring gets what it lacks, the frames used last first, the rest is spare.
+ * So as few frames as possible go round, and their cache lines and TLB entries are warm.
+ */
+static void fill_locked(struct sl_dataplane *dp, struct sl_home *h, struct sl_cache *c)
+{
+	uint32_t spare = atomic_load_explicit(&h->spare_n, memory_order_relaxed);
+	uint32_t n = fill_lack(dp, h), idx;
+
+	if (n > c->n + spare)
+		n = c->n + spare;
+	/* a failed reserve only means "later": xsk_flush publishes RX before it releases fill
+	 * entries */
+	if (n && xsk_ring_prod__reserve(&h->umem.fill, n, &idx) == n) {
+		for (uint32_t i = 0; i < n; i++)
+			*xsk_ring_prod__fill_addr(&h->umem.fill, idx + i) =
+				c->n ? c->addr[--c->n] : h->spare[--spare];
+		xsk_ring_prod__submit(&h->umem.fill, n);
+	}
+	while (c->n)
+		h->spare[spare++] = c->addr[--c->n];
+	atomic_store_explicit(&h->spare_n, spare, memory_order_relaxed);
+}
+
 static void fill(struct worker *w, struct sl_home *h, struct sl_cache *c)
 {
-	uint32_t idx;
-
 	if (atomic_flag_test_and_set_explicit(&h->fill_lock, memory_order_acquire))
 		return;
-	if (xsk_ring_prod__reserve(&h->umem.fill, c->n, &idx) == c->n) {
-		for (uint32_t i = 0; i < c->n; i++)
-			*xsk_ring_prod__fill_addr(&h->umem.fill, idx + i) = c->addr[i];
-		xsk_ring_prod__submit(&h->umem.fill, c->n);
-		w->cached -= c->n;
-		c->n = 0;
-	}
+	w->cached -= c->n;
+	fill_locked(w->dp, h, c);
+	c->taken = false;
 	/* Pairs with the acquire above in the next holder: the ring's cached indexes are handed
 	 * over. */
 	atomic_flag_clear_explicit(&h->fill_lock, memory_order_release);
@@ -118,11 +148,22 @@ static void fill(struct worker *w, struct sl_home *h, struct sl_cache *c)
 
 void frames_flush(struct worker *w)
 {
-	if (!w->cached)
-		return;
 	for (unsigned i = 0; i < w->dp->rings; i++)
-		if (w->cache[i].n)
+		if (w->cache[i].n || w->cache[i].taken)
 			fill(w, &w->dp->home[i], &w->cache[i]);
+}
+
+void frames_top_up(struct sl_dataplane *dp, unsigned ring)
+{
+	const struct timespec pause = {.tv_nsec = TOP_UP_PAUSE_NS};
+	struct sl_home *h = &dp->home[ring];
+	struct sl_cache none = {0};
+
+	/* asleep in between: the holder may be a worker on this CPU */
+	while (atomic_flag_test_and_set_explicit(&h->fill_lock, memory_order_acquire))
+		nanosleep(&pause, NULL);
+	fill_locked(dp, h, &none);
+	atomic_flag_clear_explicit(&h->fill_lock, memory_order_release);
 }
 
 void frames_complete(struct worker *w, unsigned ring)
@@ -166,6 +207,7 @@ void frames_count(const struct sl_dataplane *dp, struct sl_frame_count *count)
 		count->total += dp->frames;
 		count->fill += __atomic_load_n(h->umem.fill.producer, __ATOMIC_ACQUIRE) -
 			       __atomic_load_n(h->umem.fill.consumer, __ATOMIC_ACQUIRE);
+		count->cached += atomic_load_explicit(&h->spare_n, memory_order_relaxed);
 		count->parked += atomic_load_explicit(&h->parked, memory_order_relaxed);
 		count->tx += atomic_load_explicit(&h->in_flight, memory_order_relaxed);
 		for (unsigned i = 0; i < dp->workers_max; i++) {

@@ -4,7 +4,11 @@
  *
  * One mapping holds all frames; every home (an interface's queue) registers it whole as its UMEM,
  * so a frame received on one ring can be sent on any other without a copy. Conservation, at every
- * quiet point: fill + kernel + RX rings + parked + caches + TX in flight = rings x frames.
+ * quiet point: fill + kernel + RX rings + parked + caches + spare + TX in flight = rings x frames.
+ *
+ * A fill ring is kept at its target: one RX ring for each worker that takes part, so that stalled
+ * workers cannot drain it. The other free frames are spare, a stack; what is parked or being sent
+ * is made up for from there.
  *
  * A fill or completion ring has one user at a time: whoever gets its flag. The flag is tried and
  * never spun on; what could not be put back waits in the worker's cache, which has room for all
@@ -23,7 +27,7 @@ uint64_t caches_memory(const struct sl_dataplane *dp);
 int frames_init(struct sl_dataplane *dp, struct sl_error *err);
 void frames_free(struct sl_dataplane *dp);
 
-/* Register the area for the home's queue and hand all of the home's frames to the kernel. */
+/* Register the area for the home's queue and fill its fill ring. */
 int home_open(struct sl_dataplane *dp, unsigned ring, struct sl_error *err);
 void home_close(struct sl_dataplane *dp, unsigned ring);
 
@@ -40,8 +44,12 @@ static inline void frame_put(struct worker *w, unsigned ring, uint64_t addr)
 	w->cached++;
 }
 
-/* Put cached frames back into their fill rings, as far as the flags are free. */
+/* Put cached frames back into their fill rings, and what these lack, as far as the flags are free.
+ */
 void frames_flush(struct worker *w);
+
+/* The same for a fill ring whose target has grown. Housekeeping or the starter; may sleep. */
+void frames_top_up(struct sl_dataplane *dp, unsigned ring);
 
 /* Take what the kernel has sent on `ring` off its completion ring, into the caches. */
 void frames_complete(struct worker *w, unsigned ring);

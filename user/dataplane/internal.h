@@ -42,6 +42,8 @@ struct sl_home {
 	uint8_t iface;
 	uint16_t queue;
 	atomic_flag fill_lock SL_LINE; /* tried, never spun on */
+	uint64_t *spare; /* free frames that the fill ring does not need now; under fill_lock */
+	_Atomic uint32_t spare_n; /* written under fill_lock */
 	atomic_flag comp_lock SL_LINE;
 	_Atomic uint32_t parked SL_LINE; /* frames of this home that wait in parks */
 	_Atomic uint32_t in_flight SL_LINE; /* frames given to this ring's TX, not yet completed */
@@ -51,6 +53,7 @@ struct sl_home {
  * overflows. */
 struct sl_cache {
 	uint32_t n;
+	bool taken; /* received since the latest look at the fill ring's level */
 	uint64_t *addr;
 };
 
@@ -138,7 +141,6 @@ struct worker {
 
 	/* the batch in hand */
 	struct sl_packet packet[SL_BATCH];
-	uint16_t packet_ring[SL_BATCH];
 	unsigned batch;
 	unsigned max; /* of a batch; a program's own loop may want fewer than SL_BATCH */
 	uint64_t tx_until; /* cycle count up to which this batch waits for TX rings; 0: has not yet
@@ -217,6 +219,7 @@ struct sl_dataplane {
 	size_t area_size;
 	uint32_t frame_size;
 	uint32_t frames; /* of each home */
+	_Atomic uint32_t fill_target; /* of these, in the fill ring; housekeeping */
 	uint32_t park_limit; /* frames of one home in all parks */
 	uint32_t park_bucket_limit; /* packets of one bucket at one worker */
 	struct sl_home *home; /* [rings] */

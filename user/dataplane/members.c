@@ -6,6 +6,7 @@
 #include "dataplane/log.h"
 #include "dataplane/members.h"
 #include "dataplane/moves.h"
+#include "dataplane/sizes.h"
 #include "dataplane/worker.h"
 
 static int open_socket(struct sl_dataplane *dp, unsigned id, unsigned ring, struct sl_error *err)
@@ -182,6 +183,10 @@ void members_count(struct sl_dataplane *dp, unsigned n)
 {
 	atomic_store(&dp->workers_now, n);
 	__atomic_store_n(&dp->inst->control->workers, n, __ATOMIC_RELEASE);
+	sizes_fill_target(dp, n);
+	for (unsigned r = 0; r < dp->rings; r++)
+		if (dp->home[r].open)
+			frames_top_up(dp, r);
 	for (unsigned i = 0; i < n; i++) {
 		const int cpu = dp->inst->workers[i].cpu;
 		bool shares = false;

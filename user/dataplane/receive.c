@@ -72,6 +72,52 @@ static void take(struct worker *w, unsigned ring, uint64_t addr, uint32_t len)
 		take_foreign(w, ring, addr, len, meta);
 }
 
+/* Nothing waits that packets from the rings would have to stay behind. */
+static bool nothing_waits(const struct worker *w)
+{
+	return !w->parked_buckets && !ready_waits(w);
+}
+
+/*
+ * n descriptors from `idx` on; returns the packets' bytes. What is asked of the common packet, one
+ * that is stamped, owned here and not about to leave, is asked with as little as possible; take()
+ * has all the cases. Only take() can make packets wait.
+ */
+static uint64_t take_all(struct worker *w, unsigned ring, uint32_t idx, uint32_t n, uint32_t stamp)
+{
+	struct sl_dataplane *dp = w->dp;
+	struct sl_worker_ring *r = &w->ring[ring];
+	const unsigned id = w->id, buckets = dp->inst->buckets;
+	const uint64_t *owners = dp->inst->owners;
+	const struct sl_meta *latest = NULL;
+	bool clear = nothing_waits(w);
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&r->xsk.rx, idx + i);
+		const uint64_t addr = d->addr + stamp;
+		const uint32_t len = d->len - stamp;
+		const struct sl_meta *meta =
+			(const struct sl_meta *)(dp->area + addr - sizeof(*meta));
+
+		bytes += len;
+		if (likely(clear && meta->magic == SL_META_MAGIC && meta->bucket < buckets &&
+			   owner_stays(&owners[meta->bucket], id))) {
+			latest = meta;
+			batch_put(w, ring, addr, len);
+			continue;
+		}
+		take(w, ring, addr, len);
+		latest = NULL;
+		clear = nothing_waits(w);
+	}
+	if (latest) {
+		r->last_epoch = latest->epoch;
+		r->stamped = true;
+	}
+	return bytes;
+}
+
 static unsigned receive_ring(struct worker *w, unsigned ring)
 {
 	struct sl_worker_ring *r = &w->ring[ring];
@@ -80,11 +126,12 @@ static unsigned receive_ring(struct worker *w, unsigned ring)
 	/* from here on the stamp lies in front of the packet, wherever XDP put it */
 	uint32_t stamp = w->dp->inband ? sizeof(struct sl_meta) : 0;
 	uint32_t idx, n, fill;
-	uint64_t bytes = 0;
+	uint64_t bytes;
 
 	n = xsk_ring_cons__peek(rx, room, &idx);
 	if (!n)
 		return 0;
+	w->cache[ring].taken = true;
 	fill = n == room ? n + (__atomic_load_n(rx->producer, __ATOMIC_RELAXED) - rx->cached_cons)
 			 : n;
 	if (fill > w->stat->ring_fill)
@@ -97,12 +144,7 @@ static unsigned receive_ring(struct worker *w, unsigned ring)
 		if (!w->dp->blind)
 			__builtin_prefetch(w->dp->area + d->addr);
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct xdp_desc *d = xsk_ring_cons__rx_desc(rx, idx + i);
-
-		bytes += d->len - stamp;
-		take(w, ring, d->addr + stamp, d->len - stamp);
-	}
+	bytes = take_all(w, ring, idx, n, stamp);
 	stat_add(&w->stat->rx_packets, n);
 	stat_add(&w->stat->rx_bytes, bytes);
 	xsk_ring_cons__release(rx, n);

@@ -9,7 +9,8 @@
 #define RING_MAX 16384
 #define RING_MIN 64
 #define TX_RING_MAX 512
-#define FILL_TARGET_MAX 2048
+#define FILL_RESERVE_MAX 2048
+#define FILL_SLACK 128 /* what two NAPI polls take before the fill ring's index says so */
 #define PARK_DEFAULT 4096
 #define PARK_MAX 65536
 #define FLOW_MEMORY_DEFAULT (256ull << 20)
@@ -73,19 +74,25 @@ static void decide_frames(struct sl_dataplane *dp)
 	unsigned sockets = dp->rings * dp->workers_max;
 	uint32_t rx = o->ring_size ? o->ring_size : ring_default(sockets);
 	uint32_t tx = rx < TX_RING_MAX ? rx : TX_RING_MAX;
-	uint32_t fill = rx < FILL_TARGET_MAX ? rx : FILL_TARGET_MAX;
+	uint32_t fill = rx < FILL_RESERVE_MAX ? rx : FILL_RESERVE_MAX;
 
 	dp->park_limit = o->park_limit ? o->park_limit : PARK_DEFAULT;
 	dp->park_bucket_limit = dp->park_limit / 2 ? dp->park_limit / 2 : 1;
 	/*
-	 * A queue's frames cover every worker's rings, what waits in parks, and the fill target on
-	 * top: a stalled worker loses its own packets only.
+	 * A queue's frames cover every worker's rings, what waits in parks, and on top what the
+	 * fill ring has when all these are full: a stalled worker loses its own packets only.
 	 */
 	dp->frames = dp->workers_max * (rx + tx) + dp->park_limit + fill;
 	dp->xsk_opts.rx_size = rx;
 	dp->xsk_opts.tx_size = tx;
 	dp->xsk_opts.fill_size = round_up_pow2(2 * dp->frames);
 	dp->xsk_opts.comp_size = round_up_pow2(dp->frames);
+	sizes_fill_target(dp, o->workers);
+}
+
+void sizes_fill_target(struct sl_dataplane *dp, unsigned workers)
+{
+	atomic_store(&dp->fill_target, workers * dp->xsk_opts.rx_size + FILL_SLACK);
 }
 
 static void decide_rings(struct sl_dataplane *dp, bool spare)

@@ -55,6 +55,14 @@ static inline struct sl_owner owner_load(const uint64_t *owner)
 	return owner_unpack(__atomic_load_n(owner, __ATOMIC_ACQUIRE));
 }
 
+/* Owned by `worker`, and not about to leave it. Acquire as above. */
+static inline bool owner_stays(const uint64_t *owner, unsigned worker)
+{
+	struct sl_owner word = owner_load(owner);
+
+	return word.owner == worker && word.next == worker;
+}
+
 /* a at or after b. Wrong only for epochs 2^31 apart. */
 static inline bool epoch_reached(uint32_t a, uint32_t b)
 {

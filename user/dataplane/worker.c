@@ -38,6 +38,7 @@
  * it often starves for seconds.
  */
 #define NAP_ROUNDS 64
+#define SPIN_DECAY 16
 #define NAP_NS 50000
 #define TIMER_SLACK_NS 1000
 
@@ -175,16 +176,15 @@ void worker_wake(struct worker *w)
 }
 
 /*
- * How long to poll before the next sleep: longer if this sleep was so short that polling would have
- * met the packet (a wake-up costs the sender's CPU as much as ours), shorter if it was not.
+ * How long to poll before the next sleep. One sleep so short that polling would have met the packet
+ * restores the limit: a wake-up costs the sender's CPU as much as ours. It takes dozens of longer
+ * ones to bring it down, so that a gap in full traffic does not, and rare packets do.
  */
 static void spin_adapt(struct worker *w, uint64_t slept)
 {
-	uint64_t us = w->dp->tsc_hz / 1000000, limit = us * w->dp->opts.spin_us;
+	uint64_t limit = w->dp->tsc_hz / 1000000 * w->dp->opts.spin_us;
 
-	w->spin_cycles = slept < limit ? w->spin_cycles * 2 + 4 * us : w->spin_cycles / 2;
-	if (w->spin_cycles > limit)
-		w->spin_cycles = limit;
+	w->spin_cycles = slept < limit ? limit : w->spin_cycles - w->spin_cycles / SPIN_DECAY;
 }
 
 void worker_rest(struct worker *w, int limit_ms)
