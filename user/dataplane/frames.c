@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "dataplane/frames.h"
 
 #define COMPLETE_BATCH 64
-#define TOP_UP_PAUSE_NS 10000
 
 uint64_t frames_memory(const struct sl_dataplane *dp)
 {
@@ -103,11 +101,10 @@ void caches_free(struct worker *w)
 /* How many frames the fill ring lacks. The kernel's index is up to a NAPI poll behind. */
 static uint32_t fill_lack(const struct sl_dataplane *dp, const struct sl_home *h)
 {
-	uint32_t target = atomic_load_explicit(&dp->fill_target, memory_order_relaxed);
 	uint32_t level =
 		h->umem.fill.cached_prod - __atomic_load_n(h->umem.fill.consumer, __ATOMIC_ACQUIRE);
 
-	return level < target ? target - level : 0;
+	return level < dp->fill_target ? dp->fill_target - level : 0;
 }
 
 /*
@@ -155,13 +152,11 @@ void frames_flush(struct worker *w)
 
 void frames_top_up(struct sl_dataplane *dp, unsigned ring)
 {
-	const struct timespec pause = {.tv_nsec = TOP_UP_PAUSE_NS};
 	struct sl_home *h = &dp->home[ring];
 	struct sl_cache none = {0};
 
-	/* asleep in between: the holder may be a worker on this CPU */
-	while (atomic_flag_test_and_set_explicit(&h->fill_lock, memory_order_acquire))
-		nanosleep(&pause, NULL);
+	if (atomic_flag_test_and_set_explicit(&h->fill_lock, memory_order_acquire))
+		return; /* a worker is at it */
 	fill_locked(dp, h, &none);
 	atomic_flag_clear_explicit(&h->fill_lock, memory_order_release);
 }

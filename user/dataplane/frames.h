@@ -6,9 +6,9 @@
  * so a frame received on one ring can be sent on any other without a copy. Conservation, at every
  * quiet point: fill + kernel + RX rings + parked + caches + spare + TX in flight = rings x frames.
  *
- * A fill ring is kept at its target: one RX ring for each worker that takes part, so that stalled
- * workers cannot drain it. The other free frames are spare, a stack; what is parked or being sent
- * is made up for from there.
+ * A fill ring is kept at its target, which one stalled worker's RX ring cannot drain; whoever
+ * receives makes up at once for what it, parks and TX hold, from the spare frames, a stack. (Should
+ * several stall within a burst, housekeeping does.)
  *
  * A fill or completion ring has one user at a time: whoever gets its flag. The flag is tried and
  * never spun on; what could not be put back waits in the worker's cache, which has room for all
@@ -48,7 +48,7 @@ static inline void frame_put(struct worker *w, unsigned ring, uint64_t addr)
  */
 void frames_flush(struct worker *w);
 
-/* The same for a fill ring whose target has grown. Housekeeping or the starter; may sleep. */
+/* Give the ring's fill ring what it lacks: for workers that get no packets because it is empty. */
 void frames_top_up(struct sl_dataplane *dp, unsigned ring);
 
 /* Take what the kernel has sent on `ring` off its completion ring, into the caches. */

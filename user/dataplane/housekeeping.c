@@ -90,6 +90,7 @@ static void *housekeeping_main(void *arg)
 		busy = moves_start(dp) ? BUSY_ROUNDS : busy ? busy - 1 : 0;
 		if (!members_step(dp))
 			busy = BUSY_ROUNDS;
+		members_top_up(dp);
 		if (now - statistics > STATISTICS_NS) {
 			members_statistics(dp);
 			redirect_errors_publish(dp);

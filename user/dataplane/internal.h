@@ -219,7 +219,7 @@ struct sl_dataplane {
 	size_t area_size;
 	uint32_t frame_size;
 	uint32_t frames; /* of each home */
-	_Atomic uint32_t fill_target; /* of these, in the fill ring; housekeeping */
+	uint32_t fill_target; /* of these, in the fill ring */
 	uint32_t park_limit; /* frames of one home in all parks */
 	uint32_t park_bucket_limit; /* packets of one bucket at one worker */
 	struct sl_home *home; /* [rings] */

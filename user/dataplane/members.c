@@ -6,7 +6,6 @@
 #include "dataplane/log.h"
 #include "dataplane/members.h"
 #include "dataplane/moves.h"
-#include "dataplane/sizes.h"
 #include "dataplane/worker.h"
 
 static int open_socket(struct sl_dataplane *dp, unsigned id, unsigned ring, struct sl_error *err)
@@ -143,6 +142,13 @@ int members_join(struct sl_dataplane *dp, unsigned id, struct sl_error *err)
 	return 0;
 }
 
+void members_top_up(struct sl_dataplane *dp)
+{
+	for (unsigned r = 0; r < dp->rings; r++)
+		if (dp->home[r].open)
+			frames_top_up(dp, r);
+}
+
 void members_clear_slots(struct sl_dataplane *dp)
 {
 	for (unsigned i = 0; i < dp->workers_max; i++)
@@ -183,10 +189,6 @@ void members_count(struct sl_dataplane *dp, unsigned n)
 {
 	atomic_store(&dp->workers_now, n);
 	__atomic_store_n(&dp->inst->control->workers, n, __ATOMIC_RELEASE);
-	sizes_fill_target(dp, n);
-	for (unsigned r = 0; r < dp->rings; r++)
-		if (dp->home[r].open)
-			frames_top_up(dp, r);
 	for (unsigned i = 0; i < n; i++) {
 		const int cpu = dp->inst->workers[i].cpu;
 		bool shares = false;

@@ -36,6 +36,9 @@ void members_clear_slots(struct sl_dataplane *dp);
 /* Close all sockets, then the homes. No worker runs any more. */
 void members_close(struct sl_dataplane *dp);
 
+/* Fill rings that workers could not keep full are filled. Housekeeping. */
+void members_top_up(struct sl_dataplane *dp);
+
 /* Publish the sockets' statistics in `workers`. */
 void members_statistics(struct sl_dataplane *dp);
 

@@ -10,7 +10,8 @@
 #define RING_MIN 64
 #define TX_RING_MAX 512
 #define FILL_RESERVE_MAX 2048
-#define FILL_SLACK 128 /* what two NAPI polls take before the fill ring's index says so */
+/* Eight NAPI polls: what arrives for others while one worker's ring takes all it can. */
+#define FILL_SLACK 512
 #define PARK_DEFAULT 4096
 #define PARK_MAX 65536
 #define FLOW_MEMORY_DEFAULT (256ull << 20)
@@ -87,12 +88,7 @@ static void decide_frames(struct sl_dataplane *dp)
 	dp->xsk_opts.tx_size = tx;
 	dp->xsk_opts.fill_size = round_up_pow2(2 * dp->frames);
 	dp->xsk_opts.comp_size = round_up_pow2(dp->frames);
-	sizes_fill_target(dp, o->workers);
-}
-
-void sizes_fill_target(struct sl_dataplane *dp, unsigned workers)
-{
-	atomic_store(&dp->fill_target, workers * dp->xsk_opts.rx_size + FILL_SLACK);
+	dp->fill_target = rx + FILL_SLACK;
 }
 
 static void decide_rings(struct sl_dataplane *dp, bool spare)

@@ -13,7 +13,4 @@
  */
 int sizes_decide(struct sl_dataplane *dp, struct sl_error *err);
 
-/* How many frames fill rings are kept at while so many workers take part. */
-void sizes_fill_target(struct sl_dataplane *dp, unsigned workers);
-
 #endif /* SL_DATAPLANE_SIZES_H */
