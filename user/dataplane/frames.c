@@ -8,7 +8,8 @@
 
 uint64_t frames_memory(const struct sl_dataplane *dp)
 {
-	return (uint64_t)dp->rings * dp->frames * dp->frame_size;
+	return (uint64_t)dp->rings * dp->frames *
+	       (dp->frame_size + sizeof(uint64_t)); /* and spare */
 }
 
 uint64_t caches_memory(const struct sl_dataplane *dp)
@@ -18,7 +19,7 @@ uint64_t caches_memory(const struct sl_dataplane *dp)
 
 int frames_init(struct sl_dataplane *dp, struct sl_error *err)
 {
-	dp->area_size = frames_memory(dp);
+	dp->area_size = (size_t)dp->rings * dp->frames * dp->frame_size;
 	dp->area = sl_area_map(dp->area_size);
 	if (!dp->area)
 		return sl_error_set(

@@ -40,6 +40,7 @@
 #define NAP_ROUNDS 64
 #define SPIN_DECAY 16
 #define NAP_NS 50000
+#define SHARE_NAP_NS 20000
 #define TIMER_SLACK_NS 1000
 
 int worker_init(struct sl_dataplane *dp, unsigned id)
@@ -189,7 +190,7 @@ static void spin_adapt(struct worker *w, uint64_t slept)
 
 void worker_rest(struct worker *w, int limit_ms)
 {
-	const struct timespec nap = {.tv_nsec = NAP_NS};
+	const struct timespec nap = {.tv_nsec = NAP_NS}, share = {.tv_nsec = SHARE_NAP_NS};
 	uint64_t now = sl_cycles(), idle = now - w->idle_since;
 
 	if (w->outgoing_n || w->parked_buckets || tx_pending(w) || w->cached) {
@@ -201,7 +202,7 @@ void worker_rest(struct worker *w, int limit_ms)
 	}
 	if (idle < w->spin_cycles) {
 		if (atomic_load_explicit(&w->shares_cpu, memory_order_relaxed))
-			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &share, NULL);
 		return;
 	}
 	worker_sleep(w, limit_ms < 0 || limit_ms > SLEEP_MS ? SLEEP_MS : limit_ms);
