@@ -7,7 +7,15 @@
 
 #include "attach_rig.h"
 
-#define OBJECT "build/bpf/steer.bpf.o"
+/* The object as the build under test leaves it (TB_BUILD: scripts/check). */
+static const char *object(void)
+{
+	static char path[PATH_MAX];
+	const char *build = getenv("TB_BUILD");
+
+	snprintf(path, sizeof(path), "%s/bpf/steer.bpf.o", build ? build : "build");
+	return path;
+}
 
 TestSuite(adopt, .init = setup, .timeout = 120);
 
@@ -19,7 +27,7 @@ Test(adopt, ip_link_object_is_adopted_and_configured)
 	uint32_t prog;
 
 	testnet_veth("slpe0", 2);
-	cr_assert_eq(run("ip link set dev slpe0 xdpdrv obj %s sec xdp", OBJECT), 0);
+	cr_assert_eq(run("ip link set dev slpe0 xdpdrv obj %s sec xdp", object()), 0);
 	prog = prog_on("slpe0");
 	inst = open_instance("slpe0");
 	cr_assert_not(inst->control->flags & SL_CTL_READY);
@@ -50,7 +58,7 @@ Test(adopt, xdp_loader_object_is_adopted)
 
 	testnet_veth("slpf0", 1);
 	if (run("LIBXDP_SKIP_DISPATCHER=1 xdp-loader load -m native slpf0 %s >/dev/null 2>&1",
-		OBJECT))
+		object()))
 		cr_skip_test("xdp-loader cannot load here");
 	ATTACH(&opts, 0);
 	DETACH("slpf0", 0);
@@ -74,7 +82,7 @@ Test(adopt, other_abi_is_refused)
 		    "at=0x$(llvm-objdump -t %s | sed -n 's/ .* sluice_abi$//p') && "
 		    "printf '\\143' | dd of=%s.ro bs=1 seek=$((at)) conv=notrunc status=none && "
 		    "llvm-objcopy --update-section .rodata=%s.ro %s %s",
-		    path, OBJECT, path, OBJECT, path, path, OBJECT, path),
+		    path, object(), path, object(), path, path, object(), path),
 		0);
 	cr_assert_eq(run("ip link set dev slpg0 xdpdrv obj %s sec xdp", path), 0);
 	run("rm -f %s %s.ro", path, path);
@@ -134,8 +142,8 @@ Test(adopt, replace_unites_what_ip_link_loaded)
 
 	testnet_veth("slpj0", 1);
 	testnet_veth("slpj1", 1);
-	cr_assert_eq(run("ip link set dev slpj0 xdpdrv obj %s sec xdp", OBJECT), 0);
-	cr_assert_eq(run("ip link set dev slpj1 xdpdrv obj %s sec xdp", OBJECT), 0);
+	cr_assert_eq(run("ip link set dev slpj0 xdpdrv obj %s sec xdp", object()), 0);
+	cr_assert_eq(run("ip link set dev slpj1 xdpdrv obj %s sec xdp", object()), 0);
 	sl_instance_close(open_instance("slpj1"));
 	ATTACH(&opts, -EEXIST);
 	opts.replace = true;
@@ -161,7 +169,7 @@ Test(adopt, replace_names_what_nobody_pins)
 	struct sl_instance *inst;
 
 	testnet_veth("slps0", 1);
-	cr_assert_eq(run("ip link set dev slps0 xdpdrv obj %s sec xdp", OBJECT), 0);
+	cr_assert_eq(run("ip link set dev slps0 xdpdrv obj %s sec xdp", object()), 0);
 	ATTACH(&opts, 0);
 	sl_pin_remove("slps0");
 	opts.replace = true;

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 static inline int run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static inline int run(const char *fmt, ...)
 {
-	char command[512];
+	char command[PATH_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
