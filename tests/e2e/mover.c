@@ -25,7 +25,7 @@
 struct mover {
 	struct sl_instance *inst;
 	struct sl_histogram took; /* nanoseconds */
-	uint64_t random;
+	uint64_t random, members_random; /* of each thread */
 	uint64_t asked; /* rows written */
 	uint64_t log_seq; /* last entry of the log that was read */
 	uint64_t logged, missed;
@@ -136,7 +136,7 @@ static void *change_members(void *arg)
 {
 	struct mover *m = arg;
 	unsigned all = m->inst->control->workers;
-	struct mover dice = {.random = m->random * 31};
+	struct mover dice = {.random = m->members_random};
 
 	while (!atomic_load(&m->over)) {
 		set_workers(m, all > 2 ? 2 + draw(&dice, all - 1) : 1 + draw(&dice, all));
@@ -154,6 +154,7 @@ static void fire(struct mover *m, double seconds, double rate, bool members)
 	pthread_t thread;
 	uint64_t now;
 
+	m->members_random = m->random * 31;
 	members = members && !pthread_create(&thread, NULL, change_members, m);
 	while ((now = sl_clock_ns()) < end) {
 		double due = (double)(now - begin) / 1e9 * rate;

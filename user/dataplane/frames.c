@@ -149,6 +149,7 @@ void frames_flush(struct worker *w)
 	for (unsigned i = 0; i < w->dp->rings; i++)
 		if (w->cache[i].n || w->cache[i].taken)
 			fill(w, &w->dp->home[i], &w->cache[i]);
+	atomic_store_explicit(&w->cached_shown, w->cached, memory_order_relaxed);
 }
 
 void frames_top_up(struct sl_dataplane *dp, unsigned ring)
@@ -195,6 +196,9 @@ void frames_complete(struct worker *w, unsigned ring)
 void frames_count(const struct sl_dataplane *dp, struct sl_frame_count *count)
 {
 	*count = (struct sl_frame_count){0};
+	for (unsigned i = 0; i < dp->workers_max; i++)
+		count->cached +=
+			atomic_load_explicit(&dp->worker[i].cached_shown, memory_order_relaxed);
 	for (unsigned r = 0; r < dp->rings; r++) {
 		const struct sl_home *h = &dp->home[r];
 
@@ -209,7 +213,6 @@ void frames_count(const struct sl_dataplane *dp, struct sl_frame_count *count)
 		for (unsigned i = 0; i < dp->workers_max; i++) {
 			const struct sl_worker_ring *wr = &dp->worker[i].ring[r];
 
-			count->cached += dp->worker[i].cache[r].n;
 			if (wr->open)
 				count->rx +=
 					__atomic_load_n(wr->xsk.rx.producer, __ATOMIC_ACQUIRE) -

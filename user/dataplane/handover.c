@@ -160,12 +160,12 @@ static void handover_release(struct worker *w, const struct sl_outgoing *out)
 {
 	struct sl_instance *inst = w->dp->inst;
 	struct sl_owner word = owner_load(&inst->owners[out->bucket]);
-	struct sl_move *log = &inst->moves[shard_of(w->dp, out->bucket)->log];
+	struct sl_move *log = shard_log(w->dp, out->bucket);
 
 	/* the ring of the log may have come round since this move began */
-	if (log->bucket == out->bucket && log->epoch == out->epoch) {
-		__atomic_store_n(&log->rule, out->rule, __ATOMIC_RELAXED);
-		__atomic_store_n(&log->ended_ns, sl_clock_ns(), __ATOMIC_RELAXED);
+	if (field_load(log->bucket) == out->bucket && field_load(log->epoch) == out->epoch) {
+		field_store(log->rule, out->rule);
+		field_store(log->ended_ns, sl_clock_ns());
 	}
 	count_release(w, out->rule);
 	word.owner = word.next;

@@ -45,6 +45,9 @@ static void on_link(const struct sl_net_event *event, void *arg)
 		if (event->kind == SL_NET_ADDR || event->link.ifindex != dp->inst->iface[i].ifindex)
 			continue;
 		if (event->kind == SL_NET_LINK_GONE) {
+			/* the text is read by others from then on */
+			if (atomic_load(&dp->failed))
+				continue;
 			snprintf(dp->failure, sizeof(dp->failure),
 				 "interface %s is gone: its sockets are dead",
 				 dp->inst->iface[i].name);

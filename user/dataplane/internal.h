@@ -37,7 +37,7 @@
  */
 struct sl_home {
 	struct sl_xsk_umem umem;
-	bool open; /* UMEM and sockets exist; set by housekeeping before `active` */
+	_Atomic bool open; /* UMEM and rings exist; housekeeping, read by requests too */
 	_Atomic bool active; /* workers poll it; release by housekeeping, acquire by workers */
 	uint8_t iface;
 	uint16_t queue;
@@ -70,8 +70,7 @@ struct sl_shard_ring {
 /* Flow state of a bucket. Everything but `first` belongs to the owner. */
 struct sl_shard {
 	struct sl_flow_table *tables[SL_CHAIN_MAX];
-	uint32_t log; /* index of the latest move in `moves`; housekeeping, before the word is
-			 moving */
+	_Atomic uint32_t log; /* index of the latest move in `moves`; housekeeping */
 	struct sl_shard_ring ring[]; /* one for each ring */
 };
 
@@ -150,6 +149,7 @@ struct worker {
 	struct sl_cache *cache; /* [dp->rings] */
 	unsigned next_ring; /* where polling starts: fair */
 	uint32_t cached; /* free frames in all caches */
+	_Atomic uint32_t cached_shown; /* the same after the latest round, for others to read */
 
 	struct sl_parked *node;
 	uint32_t node_free;
@@ -213,7 +213,7 @@ struct sl_dataplane {
 	_Atomic unsigned
 		iface_active[SL_MAX_IFACES]; /* queues that are polled, a prefix of the places */
 	unsigned queues_told[SL_MAX_IFACES]; /* a queue count without room that was reported */
-	uint32_t iface_mtu[SL_MAX_IFACES];
+	_Atomic uint32_t iface_mtu[SL_MAX_IFACES]; /* housekeeping; workers read it */
 
 	uint8_t *area;
 	size_t area_size;
@@ -268,6 +268,13 @@ static inline struct sl_shard *shard_of(const struct sl_dataplane *dp, uint32_t 
 	return (struct sl_shard *)(dp->shards + bucket * dp->shard_stride);
 }
 
+/* The entry of the bucket's latest move. Acquire: pairs with the release in log_move(). */
+static inline struct sl_move *shard_log(const struct sl_dataplane *dp, uint32_t bucket)
+{
+	return &dp->inst->moves[atomic_load_explicit(&shard_of(dp, bucket)->log,
+						     memory_order_acquire)];
+}
+
 static inline struct sl_park *park_of(const struct worker *w, uint32_t bucket)
 {
 	return (struct sl_park *)(w->park + bucket * w->dp->park_stride);
@@ -288,5 +295,12 @@ static inline void stat_set(__u64 *counter, uint64_t value)
 {
 	__atomic_store_n(counter, value, __ATOMIC_RELAXED);
 }
+
+/*
+ * Fields of the log of moves: what is read while another thread writes it is no more than a report,
+ * but must not be torn.
+ */
+#define field_load(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define field_store(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
 
 #endif /* SL_DATAPLANE_INTERNAL_H */

@@ -85,16 +85,17 @@ static void log_move(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner w
 	/* readers skip an entry whose seq is 0 or changes while they copy it */
 	__atomic_store_n(&m->seq, 0, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	m->asked_ns = now;
-	m->ended_ns = 0;
-	m->bucket = bucket;
-	m->epoch = word.epoch;
-	m->from = word.owner;
-	m->to = word.next;
-	m->parked_max = 0;
-	m->rule = SL_DRAIN_NONE;
+	field_store(m->asked_ns, now);
+	field_store(m->ended_ns, 0);
+	field_store(m->bucket, bucket);
+	field_store(m->epoch, word.epoch);
+	field_store(m->from, word.owner);
+	field_store(m->to, word.next);
+	field_store(m->parked_max, 0);
+	field_store(m->rule, SL_DRAIN_NONE);
 	__atomic_store_n(&m->seq, seq, __ATOMIC_RELEASE);
-	shard_of(dp, bucket)->log = index;
+	/* release: whoever still reports on the bucket's last move finds this entry complete */
+	atomic_store_explicit(&shard_of(dp, bucket)->log, index, memory_order_release);
 }
 
 /* True if a move of the bucket began under `epoch`. */

@@ -171,7 +171,7 @@ void park_drain(struct worker *w, uint32_t bucket)
 {
 	struct sl_park *p = park_of(w, bucket);
 	struct sl_shard *shard = shard_of(w->dp, bucket);
-	struct sl_move *log = &w->dp->inst->moves[shard->log];
+	struct sl_move *log = shard_log(w->dp, bucket);
 
 	/*
 	 * Packets that overflowed were numbered too, and are done with. The parked ones set L to
@@ -183,8 +183,9 @@ void park_drain(struct worker *w, uint32_t bucket)
 			shard->ring[r].next = (uint32_t)p->first[r] + 1;
 			shard->ring[r].valid = 1;
 		}
-	if (log->bucket == bucket && log->to == w->id)
-		__atomic_store_n(&log->parked_max, p->count, __ATOMIC_RELAXED);
+	/* housekeeping may have started the bucket's next move already */
+	if (field_load(log->bucket) == bucket && field_load(log->to) == w->id)
+		field_store(log->parked_max, p->count);
 	park_end(w, bucket);
 	if (p->head == SL_NIL)
 		return;

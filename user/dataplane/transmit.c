@@ -94,7 +94,8 @@ void transmit(struct worker *w, struct sl_packet *p, unsigned ring)
 		drop(w, p, ring, SL_DROP_NO_IFACE);
 		return;
 	}
-	if (p->len > dp->iface_mtu[p->out_iface] + ETH_OVERHEAD) {
+	if (p->len > atomic_load_explicit(&dp->iface_mtu[p->out_iface], memory_order_relaxed) +
+			     ETH_OVERHEAD) {
 		drop(w, p, ring, SL_DROP_TOO_LONG);
 		return;
 	}
