@@ -8,9 +8,12 @@ load common
 setup_file() {
 	needs_root
 	export INST=$BATS_FILE_TMPDIR/inst OUT=$BATS_FILE_TMPDIR/out SAN=
-	[[ $TB_BUILD != */asan ]] || SAN=-fsanitize=address,undefined
+	case $TB_BUILD in
+	*/asan) SAN=-fsanitize=address,undefined ;;
+	*/tsan) SAN=-fsanitize=thread ;;
+	esac
 	mkdir -p "$OUT"
-	make -s -C "$TB_ROOT" B="$TB_BUILD" ${SAN:+SANITIZE=asan} PREFIX=/opt/sluice DESTDIR="$INST" install >/dev/null
+	make -s -C "$TB_ROOT" B="$TB_BUILD" ${SAN:+SANITIZE=${TB_BUILD##*/}} PREFIX=/opt/sluice DESTDIR="$INST" install >/dev/null
 	export LIB=$INST/opt/sluice/lib
 }
 

@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 setup() {
 	ROOT="$BATS_TEST_DIRNAME/../.."
 	# instrumented objects need their runtime in the program too
-	[[ ${TB_BUILD:-} != */asan ]] || skip "not under sanitizers"
+	[[ ${TB_BUILD:-} != */[at]san ]] || skip "not under sanitizers"
 	make -s -C "$ROOT" install DESTDIR="$BATS_TEST_TMPDIR" PREFIX=/usr >/dev/null
 }
 
