@@ -8,6 +8,8 @@ SKEW_DEMAND=1.10   # CPUs that all packets together need
 SKEW_SHARE=0.97    # of it that the static table gives worker 0
 SKEW_FLOWS=400
 SKEW_ZIPF=0.9
+SKEW_BURST=1  # packets that the sender sends at a time
+SKEW_CONFIG='' # what sluice.yaml has besides
 
 skew_rate() { jq -n "$SKEW_DEMAND * 1e6 / $SKEW_SERVICE_US | floor"; }
 
@@ -18,13 +20,13 @@ skew_up() {
 		return 1
 	}
 	tb_run --workers 2 --ring 2048 --nf "${1:-}work:${SKEW_SERVICE_US}us,reflect"
-	printf 'version: 1\nmetrics:\n  listen: off\n' >"$TB_RUN/sluice.yaml"
+	printf '%s\n' 'version: 1' 'metrics: {listen: off}' "$SKEW_CONFIG" >"$TB_RUN/sluice.yaml"
 	tb_spawn sluiced "$SLUICED" -c "$TB_RUN/sluice.yaml"
 	tb_wait 10 tb_s pause "$TB_D"
 }
 
 skew_gen() { tb_gen "$SLUICE" gen "$TB_G" --flows "$SKEW_FLOWS" --skew "$SKEW_ZIPF" --rate "$(skew_rate)" \
-	--size 128 --expect -j "$@"; }
+	--size 128 --burst "$SKEW_BURST" --expect -j "$@"; }
 
 # packets of every bucket so far, as {"17": n}
 skew_packets() { tb_s buckets "$TB_D" -j --interval 1ms | jq -c 'map({(.bucket | tostring): .packets}) | add'; }

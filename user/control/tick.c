@@ -5,9 +5,9 @@
 
 #include "control/tick.h"
 
-/* So many uneventful rounds before the loop slows down: a hot set that shifts every second or two
+/* So long nothing happens before the loop slows down: a hot set that shifts every second or two
  * keeps it at its fastest. */
-#define QUIET_ROUNDS 20
+#define QUIET_NS 2000000000ull
 /* A gain of so many times the minimum is acted on at once, a smaller one when it has lasted. */
 #define LARGE_GAIN 3
 #define LASTING_ROUNDS 2
@@ -22,7 +22,7 @@ struct sl_tick {
 	struct sl_plan_move *moves;
 	void *scratch;
 	bool *pinned;
-	unsigned quiet; /* uneventful rounds in a row */
+	uint64_t eventful_ns; /* when something last happened */
 	unsigned lasting; /* rounds in a row that found a gain */
 	uint64_t interval_ns;
 	uint64_t moved_ns; /* 0: never */
@@ -66,7 +66,7 @@ void sl_tick_configure(struct sl_tick *t, const struct sl_tick_opts *opts)
 	t->opts = *opts;
 	t->load.smoothing_ns = opts->smoothing_ns;
 	t->interval_ns = opts->tick_min_ns;
-	t->quiet = 0;
+	t->eventful_ns = 0;
 }
 
 void sl_tick_pin(struct sl_tick *t, uint32_t bucket, bool pinned)
@@ -208,12 +208,13 @@ static enum sl_tick_verdict decide(struct sl_tick *t, const struct sl_sample *s,
 }
 
 /* Fast while something is wrong, slower and slower while nothing is. */
-static uint64_t next_interval(struct sl_tick *t, enum sl_tick_verdict v)
+static uint64_t next_interval(struct sl_tick *t, uint64_t now_ns, enum sl_tick_verdict v)
 {
 	bool eventful = v == SL_TICK_MOVED || v == SL_TICK_WAITING || v == SL_TICK_LEARNING;
 
-	t->quiet = eventful ? 0 : t->quiet + 1;
-	if (t->quiet <= QUIET_ROUNDS)
+	if (eventful || !t->eventful_ns)
+		t->eventful_ns = now_ns;
+	if (now_ns - t->eventful_ns <= QUIET_NS)
 		t->interval_ns = t->opts.tick_min_ns;
 	else if (t->interval_ns < t->opts.tick_max_ns)
 		t->interval_ns *= 2;
@@ -233,7 +234,7 @@ void sl_tick_run(struct sl_tick *t, const struct sl_sample *s, struct sl_tick_re
 	*r = (struct sl_tick_result){.plan.elephant = -1};
 	sl_load_update(&t->load, s);
 	r->verdict = decide(t, s, r);
-	r->next_ns = next_interval(t, r->verdict);
+	r->next_ns = next_interval(t, s->now_ns, r->verdict);
 	result_moves(t, r);
 }
 

@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "platform/clock.h"
 #include "platform/cpu.h"
+#include "sched_attr.h"
 
 /* 20 ms at a microsecond's error on both ends: 0.01 %. */
 #define CALIBRATION_NS 20000000u
@@ -168,6 +170,18 @@ int sl_cpu_realtime(pthread_t thread, int priority)
 	const struct sched_param param = {.sched_priority = priority};
 
 	return -pthread_setschedparam(thread, SCHED_FIFO, &param);
+}
+
+int sl_cpu_slice(uint64_t ns)
+{
+	struct sl_sched_attr attr = {.size = sizeof(attr)};
+
+	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0))
+		return -errno;
+	if (attr.policy != SCHED_OTHER && attr.policy != SCHED_BATCH)
+		return 0;
+	attr.runtime_ns = ns;
+	return syscall(SYS_sched_setattr, 0, &attr, 0) ? -errno : 0;
 }
 
 int sl_cpu_kernel_ns(unsigned cpu, uint64_t *ns)

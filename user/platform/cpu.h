@@ -37,6 +37,13 @@ int sl_cpu_pin(pthread_t thread, unsigned cpu);
 int sl_cpu_realtime(pthread_t thread, int priority);
 
 /*
+ * The calling thread's time slice, 100 us to 100 ms, where it is an ordinary thread (Linux 6.12,
+ * sched(7); older kernels take no notice). Its share of the CPU stays; it waits less for its turn.
+ * 0 or -errno.
+ */
+int sl_cpu_slice(uint64_t ns);
+
+/*
  * Cycles' worth of time, in nanoseconds since boot, that a CPU spent outside user space and idle:
  * /proc/stat's system, irq, softirq and steal. Resolution 10 ms. 0 or -errno.
  */
