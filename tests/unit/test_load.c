@@ -136,6 +136,26 @@ Test(load, noise_is_smoothed)
 	cr_expect_lt(spread, 0.65 * raw, "deviation %f, unsmoothed %f", spread, raw);
 }
 
+/* The clock of foreign work ticks every 10 ms: a round of 20 ms sees none, half, or all of it. */
+Test(load, foreign_work_is_seen_through_a_coarse_clock)
+{
+	const uint64_t tick = (uint64_t)MODEL_HZ / 100;
+	uint64_t done = 0;
+	double low = 1, high = 0;
+
+	for (unsigned i = 0; i < 400; i++) {
+		model_run(&m, 20000000);
+		done += 2 * tick * 3 / 10;
+		m.worker[1].other_cycles = done / tick * tick;
+		sample();
+		if (i < 200)
+			continue;
+		low = fmin(low, load.workers[1].other);
+		high = fmax(high, load.workers[1].other);
+	}
+	cr_expect(low > 0.27 && high < 0.33, "30 %% was seen as %f to %f", low, high);
+}
+
 Test(load, change_of_owner_takes_no_foreign_samples)
 {
 	float before;

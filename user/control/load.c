@@ -14,6 +14,11 @@
 #define OUTLIER 4
 #define ENOUGH_SAMPLES 8 /* cost samples in an interval that count with half their weight */
 #define BACKLOG_SHARE 0.25
+/*
+ * Time constant of what a CPU does besides. It is known to 10 ms (/proc/stat), half of a short
+ * round: taken as it comes, it would have buckets moved to and fro.
+ */
+#define OTHER_SECONDS 1.0
 #define ENOUGH_PACKETS 32 /* processed in an interval, to measure cycles per packet */
 
 int sl_load_init(struct sl_load *l, unsigned workers_n, unsigned buckets_n, uint64_t smoothing_ns)
@@ -147,8 +152,10 @@ static void update_worker(struct sl_load_worker *w, const struct sl_sample_worke
 	double busy = (double)delta(s->busy_cycles, w->last.busy_cycles);
 	double packets = (double)delta(s->packets, w->last.packets);
 
+	double other = fmin((double)delta(s->other_cycles, w->last.other_cycles) / elapsed, 1);
+
 	w->busy = fmin(busy / elapsed, 1);
-	w->other = fmin((double)delta(s->other_cycles, w->last.other_cycles) / elapsed, 1);
+	w->other += (other - w->other) * -expm1(-dt / OTHER_SECONDS);
 	w->lost = (double)delta(s->ring_full, w->last.ring_full) / dt;
 	update_scale(w, a, busy, packets, alpha);
 	if (packets < ENOUGH_PACKETS)

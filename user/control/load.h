@@ -47,7 +47,8 @@ struct sl_sample {
 
 struct sl_load_worker {
 	struct sl_sample_worker last;
-	double busy, other; /* cores, latest interval: what the CPU did */
+	double busy; /* cores, latest interval */
+	double other; /* cores, smoothed over a second: what the CPU did besides */
 	double demand; /* cores, smoothed: what its buckets ask for, may exceed 1 */
 	double cycles_per_packet; /* smoothed; 0: not known yet */
 	double scale; /* measured / sampled cycles per packet, smoothed */
