@@ -160,7 +160,8 @@ queue_counts() {
 			wait $SNIFF
 			run -0 tcpdump -vvnr "$BATS_TEST_TMPDIR/c.pcap"
 			[ "$(grep -cE 'udp sum ok|\(correct\)' <<<"$output")" = 200 ]
-			[ "$(grep -cE 'incorrect|bad ' <<<"$output")" = 0 ]
+			# not any "bad": ports are random, and tcpdump reads what is behind some as their protocol
+			[ "$(grep -cE '\(incorrect|bad (udp )?cksum' <<<"$output")" = 0 ]
 		done
 	done
 }
