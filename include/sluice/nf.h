@@ -29,6 +29,7 @@ extern "C" {
 #define SL_FLOW_KEY_MAX 40 /* bytes of a flow key: two IPv6 addresses, ports, protocol, padding */
 
 struct sl_flow_table;
+struct sl_nf_hash;
 
 /* What becomes of a packet. process() leaves SL_NEXT for the NFs behind it. */
 enum sl_verdict {
@@ -46,7 +47,10 @@ enum sl_drop {
 	SL_DROP_NO_IFACE, /* no such output interface */
 	SL_DROP_TOO_LONG, /* longer than a frame, or than the output's MTU */
 	SL_DROP_NF = 8, /* + the NF's slot in the chain, for up to SL_CHAIN_MAX NFs */
+	SL_DROP_MORE = 16, /* from here on the drop_reasons of the chain's NFs; sl_nf_drop() */
 };
+
+#define SL_DROP_MORE_MAX 16 /* drop_reasons of all NFs of a chain together */
 
 /* A packet in a batch. The NF may rewrite data[0..len); `meta` describes the packet as it arrived.
  */
@@ -71,7 +75,38 @@ struct sl_nf_ctx {
 	unsigned worker;
 	unsigned slot; /* position in the chain: pkt->tables[slot] is this NF's table */
 	unsigned ifaces; /* interfaces of the instance */
+	unsigned drops; /* number of this NF's first of drop_reasons; sl_nf_drop() */
 };
+
+/* What the dataplane tells an NF, and does for it. Lasts as long as the NF's instance. */
+struct sl_nf_host {
+	unsigned buckets; /* a packet's shard is meta->bucket, below this */
+	unsigned ifaces; /* interfaces of the instance */
+	void *shards; /* the NF's state of all shards, see sl_nf_shard(); NULL without shard_size */
+	size_t shard_stride;
+	bool symmetric; /* both directions of a flow, and ICMP errors about it, share a shard;
+			   false with --hash toeplitz */
+	const struct sl_nf_hash *hash; /* the dataplane's, for sl_nf_hash_v4() */
+};
+
+/*
+ * The NF's own state of a shard: shard_size bytes, on cache lines of its own, zeroed at the start.
+ * It belongs to the shard's owner, as flow tables do, and moves with the shard: in process() it may
+ * be touched for buckets of the packets in hand, and in flow_end() for that of the flow that ends
+ * (which the NF notes in its value).
+ */
+static inline void *sl_nf_shard(const struct sl_nf_host *host, unsigned bucket)
+{
+	return (uint8_t *)host->shards + (size_t)bucket * host->shard_stride;
+}
+
+/*
+ * The hash that XDP gives an IPv4 packet, no fragment, with these addresses and ports (all in
+ * network order; an echo has its identifier in both): its bucket is hash & (host->buckets - 1).
+ * With the symmetric hash source and destination may change sides. Any thread.
+ */
+uint32_t sl_nf_hash_v4(const struct sl_nf_host *host, uint32_t saddr, uint32_t daddr,
+		       uint16_t sport, uint16_t dport, uint8_t proto);
 
 struct sl_nf {
 	uint32_t abi; /* SL_NF_ABI */
@@ -79,6 +114,7 @@ struct sl_nf {
 	const char *summary; /* one line, for --help */
 	const char *drop_reason; /* what SL_DROP_NF + slot means, at most 23 characters; NULL: the
 				    name */
+	const char *const *drop_reasons; /* further ones, NULL-terminated; may be NULL */
 
 	bool blind; /* never looks at the packet itself: its bytes need not be fetched */
 	unsigned min_ifaces; /* fewest interfaces that it makes sense with; 0: any */
@@ -87,6 +123,8 @@ struct sl_nf {
 	size_t key_size; /* bytes, <= SL_FLOW_KEY_MAX */
 	size_t value_size; /* bytes, <= 256; zeroed when a flow is made */
 	uint32_t idle_ms; /* a flow untouched for so long is forgotten; 0: never */
+	bool flow_times; /* flows have times of their own: it calls sl_flow_expire_in() */
+	size_t shard_size; /* bytes of state for each shard besides flows, sl_nf_shard() */
 
 	/*
 	 * Parse `args` (the text behind ':' in --nf name:args, or "") and make an instance.
@@ -95,6 +133,12 @@ struct sl_nf {
 	 */
 	int (*create)(const char *args, void **self, char *err, size_t err_size);
 	void (*destroy)(void *self);
+
+	/*
+	 * After create(), before any worker runs: what the dataplane is. 0, or -errno with one line
+	 * in err. May be NULL.
+	 */
+	int (*start)(void *self, const struct sl_nf_host *host, char *err, size_t err_size);
 
 	/*
 	 * Handle pkts[0..n), n <= SL_BATCH, all with verdict SL_NEXT. Called on worker
@@ -115,7 +159,29 @@ struct sl_nf {
 	 * with copies of key and value.
 	 */
 	int (*flow_show)(void *self, const void *key, const void *value, char *buf, size_t size);
+
+	/*
+	 * The NF as a whole for `sluice nf`, in the same form; called again with more room if it
+	 * returns `size` or more. May be NULL. On another thread while workers run: it reads
+	 * counters that they write, so both use SL_NF_READ() and sl_nf_count().
+	 */
+	int (*show)(void *self, char *buf, size_t size);
 };
+
+/* Drop the packet under the NF's reason `k`: 0 is drop_reason, k > 0 is drop_reasons[k - 1]. */
+static inline void sl_nf_drop(const struct sl_nf_ctx *ctx, struct sl_packet *pkt, unsigned k)
+{
+	pkt->verdict = SL_DROP;
+	pkt->reason = (uint8_t)(k ? ctx->drops + k - 1 : SL_DROP_NF + ctx->slot);
+}
+
+/* Counters that one thread writes and others may read at any time: never torn, no order. */
+static inline void sl_nf_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+#define SL_NF_READ(counter) __atomic_load_n(&(counter), __ATOMIC_RELAXED)
 
 /* A flow's key, the same for both directions. Zero-padded, so it may be compared as bytes. */
 struct sl_flow_key {
@@ -150,6 +216,14 @@ void sl_flow_lookup_batch(struct sl_flow_table *const *tables, const void *const
 void *sl_flow_lookup(struct sl_flow_table *table, const void *key, uint32_t hash, uint64_t now_ns,
 		     int create);
 int sl_flow_remove(struct sl_flow_table *table, const void *key, uint32_t hash);
+
+/*
+ * Have a flow that was looked up at now_ns forgotten in `ms` from then on, unless it is looked up
+ * again, which starts the whole of idle_ms; so an NF whose flows have times of their own calls this
+ * after every look-up. Longer than the table's idle time is the table's, which is idle_ms or
+ * `--flow-idle`. `value` is the flow's, still valid.
+ */
+void sl_flow_expire_in(struct sl_flow_table *table, void *value, uint64_t now_ns, uint32_t ms);
 
 #ifdef __cplusplus
 }

@@ -4,9 +4,9 @@
 # full-screen view, completion.
 load common
 
-COMMANDS="attach detach run status top workers buckets moves flows losses move pause resume balance
+COMMANDS="attach detach run status top workers buckets moves flows nf losses move pause resume balance
 	check capture gen version"
-READERS="status workers buckets moves losses flows"
+READERS="status workers buckets moves losses flows nf"
 
 setup() {
 	needs_root

@@ -95,3 +95,30 @@ Test(flow_expiry, walk_while_it_shrinks)
 	free(seen);
 	close_world(&w);
 }
+
+/* A flow's own time: not before it, at most two ticks after; a look-up starts the table's again. */
+Test(flow_expiry, a_time_of_its_own)
+{
+	struct sl_flow_budget budget = {.limit = UNLIMITED};
+	struct sl_flow_config config = {
+		.key_size = 8, .value_size = 8, .idle_ms = 7440000, .budget = &budget};
+	uint64_t key = 1, now = 5 * MS; /* a machine up for less than the idle time */
+
+	for (uint32_t ms = 0; ms < 7440000; ms = 3 * ms + 1) {
+		struct sl_flow_table *t = sl_flow_table_new(&config);
+		void *v = sl_flow_lookup(t, &key, 7, now, 1);
+
+		sl_flow_expire_in(t, v, now, ms);
+		cr_assert_eq(sl_flow_table_expire(t, now + ms * MS - !!ms, 10), 0, "%u ms", ms);
+		v = sl_flow_lookup(t, &key, 7, now, 0);
+		cr_assert_not_null(v);
+		cr_assert_eq(sl_flow_table_expire(t, now + 7440000 * MS - 1, 10), 0);
+		sl_flow_expire_in(t, v, now, ms);
+		cr_assert_eq(sl_flow_table_expire(t, now + ms * MS + SLACK_NS, 10), 1, "%u ms", ms);
+		v = sl_flow_lookup(t, &key, 7, now, 1);
+		sl_flow_expire_in(t, v, now, UINT32_MAX); /* bounded by the table's */
+		cr_assert_eq(sl_flow_table_expire(t, now + 7440000 * MS + SLACK_NS, 10), 1);
+		sl_flow_table_free(t);
+		now += 999999937ull;
+	}
+}

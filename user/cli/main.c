@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{"buckets", cmd_buckets, "buckets, their owner and load"},
 	{"moves", cmd_moves, "the latest moves"},
 	{"flows", cmd_flows, "flows that the network functions keep"},
+	{"nf", cmd_nf, "what the network functions say of themselves"},
 	{"losses", cmd_losses, "where every packet went"},
 	{"move", cmd_move, "move buckets by hand; --pin keeps them there"},
 	{"pause", cmd_pause, "stop rebalancing"},

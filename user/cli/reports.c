@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* sluice moves, sluice losses, sluice flows. */
+/* sluice moves, sluice losses, sluice flows, sluice nf. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,27 +186,74 @@ static void print_flow(const json_t *flow)
 	putchar('\n');
 }
 
-int cmd_flows(int argc, char **argv)
+/* A row of the dataplane's answer to `cmd`, for people. */
+static int report(const struct opt_spec *spec, int argc, char **argv, const char *cmd,
+		  void (*print)(const json_t *row))
 {
-	static const struct opt_spec spec = {"flows", "List the flows that the NFs keep",
-					     instance_arg, NULL, NULL};
 	struct report_config config = {0};
 	struct sl_instance *inst;
-	json_t *flows = NULL, *flow;
+	json_t *rows = NULL, *row;
 	struct sl_error err;
 	int ret, status;
 	size_t i;
 
-	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
+	if (!target_parse(spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	ret = target_dataplane("flows", inst, json_object(), -1, &flows, &err);
+	ret = target_dataplane(cmd, inst, json_object(), -1, &rows, &err);
 	sl_instance_close(inst);
 	if (ret)
 		return cli_fail(&err);
 	if (cli.json)
-		return output_json(flows);
-	json_array_foreach (flows, i, flow)
-		print_flow(flow);
-	json_decref(flows);
+		return output_json(rows);
+	json_array_foreach (rows, i, row)
+		print(row);
+	json_decref(rows);
 	return 0;
+}
+
+int cmd_flows(int argc, char **argv)
+{
+	static const struct opt_spec spec = {"flows", "List the flows that the NFs keep",
+					     instance_arg, NULL, NULL};
+
+	return report(&spec, argc, argv, "flows", print_flow);
+}
+
+/* Members of an object or elements of an array, one a line, what is inside them indented. */
+static void print_tree(const json_t *tree, int depth)
+{
+	const char *key;
+	char text[256];
+	json_t *value;
+	size_t i;
+
+	json_array_foreach (tree, i, value) {
+		if (json_is_object(value)) {
+			printf("%*s", 2 * depth, "");
+			print_flow(value);
+		}
+	}
+	json_object_foreach ((json_t *)tree, key, value) {
+		if (json_is_object(value) || json_is_array(value)) {
+			printf("%*s%s\n", 2 * depth, "", key);
+			print_tree(value, depth + 1);
+			continue;
+		}
+		format_plain(value, text, sizeof(text));
+		printf("%*s%-*s %s\n", 2 * depth, "", 24 - 2 * depth, key, text);
+	}
+}
+
+static void print_nf(const json_t *nf)
+{
+	print_tree(nf, 0);
+}
+
+int cmd_nf(int argc, char **argv)
+{
+	static const struct opt_spec spec = {"nf",
+					     "Show what the network functions say of themselves",
+					     instance_arg, NULL, NULL};
+
+	return report(&spec, argc, argv, "nf", print_nf);
 }

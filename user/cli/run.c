@@ -68,7 +68,7 @@ static const struct opt options[] = {
 };
 
 /* The options' help ends with the NFs that there are. */
-static char notes[2048];
+static char notes[4096];
 
 static const struct opt_spec spec = {
 	"run", "Run workers and network functions on attached interfaces", NULL, options, notes,

@@ -15,11 +15,14 @@ struct chain_slot {
 	const char *name, *args; /* words of the chain's text */
 	void *self;
 	bool made;
+	unsigned drops; /* number of the first of its drop_reasons */
+	struct sl_nf_host host;
 	void *object; /* dlopen handle of an NF from a shared object */
 };
 
 struct sl_chain {
 	unsigned n;
+	unsigned drops; /* further drop reasons of all */
 	struct chain_slot slot[SL_CHAIN_MAX];
 	char text[CHAIN_TEXT_MAX];
 };
@@ -65,6 +68,20 @@ static int check_nf(const struct sl_nf *nf, const char *name, unsigned ifaces, s
 	return 0;
 }
 
+/* Drop reasons beyond one each. */
+static int number_drops(struct sl_chain *chain, struct chain_slot *s, struct sl_error *err)
+{
+	s->drops = SL_DROP_MORE + chain->drops;
+	for (const char *const *r = s->nf->drop_reasons; r && *r; r++)
+		chain->drops++;
+	if (chain->drops > SL_DROP_MORE_MAX)
+		return sl_error_set(err, -EINVAL,
+				    "--nf %s: the chain has %u further drop reasons, %u at most: "
+				    "make it shorter",
+				    s->name, chain->drops, SL_DROP_MORE_MAX);
+	return 0;
+}
+
 static int add_nf(struct sl_chain *chain, char *word, unsigned ifaces, struct sl_error *err)
 {
 	struct chain_slot *s = &chain->slot[chain->n];
@@ -90,7 +107,8 @@ static int add_nf(struct sl_chain *chain, char *word, unsigned ifaces, struct sl
 			"--nf %s: no such NF (sluice run --help lists them; a shared object needs "
 			"a path with '/')",
 			word);
-	return check_nf(s->nf, word, ifaces, err);
+	ret = check_nf(s->nf, word, ifaces, err);
+	return ret ? ret : number_drops(chain, s, err);
 }
 
 int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct sl_error *err)
@@ -136,6 +154,54 @@ int chain_start(struct sl_chain *chain, struct sl_error *err)
 	return 0;
 }
 
+/* Cache lines, so that no two shards share one. */
+static size_t shard_stride(const struct sl_nf *nf)
+{
+	return (nf->shard_size + SL_CACHE_LINE - 1) & ~(size_t)(SL_CACHE_LINE - 1);
+}
+
+size_t chain_shard_bytes(const struct sl_chain *chain)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < chain->n; i++)
+		bytes += shard_stride(chain->slot[i].nf);
+	return bytes;
+}
+
+static int attach_nf(struct chain_slot *s, const struct sl_nf_host *host, struct sl_error *err)
+{
+	char why[256] = "";
+	size_t bytes;
+	int ret = 0;
+
+	s->host = *host;
+	s->host.shard_stride = shard_stride(s->nf);
+	bytes = s->host.shard_stride * host->buckets;
+	if (bytes) {
+		s->host.shards = aligned_alloc(SL_CACHE_LINE, bytes);
+		if (!s->host.shards)
+			return sl_error_set(err, -ENOMEM, "--nf %s: no memory for its shards",
+					    s->name);
+		memset(s->host.shards, 0, bytes);
+	}
+	if (s->nf->start)
+		ret = s->nf->start(s->self, &s->host, why, sizeof(why));
+	if (ret)
+		return sl_error_set(err, ret, "--nf %s: %s", s->name,
+				    why[0] ? why : strerror(-ret));
+	return 0;
+}
+
+int chain_attach(struct sl_chain *chain, const struct sl_nf_host *host, struct sl_error *err)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < chain->n && !ret; i++)
+		ret = attach_nf(&chain->slot[i], host, err);
+	return ret;
+}
+
 void chain_close(struct sl_chain *chain)
 {
 	if (!chain)
@@ -145,6 +211,7 @@ void chain_close(struct sl_chain *chain)
 
 		if (s->made && s->nf->destroy)
 			s->nf->destroy(s->self);
+		free(s->host.shards);
 		if (s->object)
 			dlclose(s->object);
 	}
@@ -161,6 +228,11 @@ const struct sl_nf *chain_nf(const struct sl_chain *chain, unsigned slot)
 	return chain->slot[slot].nf;
 }
 
+unsigned chain_drops(const struct sl_chain *chain, unsigned slot)
+{
+	return chain->slot[slot].drops;
+}
+
 void *chain_self(const struct sl_chain *chain, unsigned slot)
 {
 	return chain->slot[slot].self;
@@ -175,6 +247,7 @@ void chain_run(const struct sl_chain *chain, const struct sl_nf_ctx *ctx, struct
 	if (chain->n == 1) {
 		c.self = chain->slot[0].self;
 		c.slot = 0;
+		c.drops = chain->slot[0].drops;
 		chain->slot[0].nf->process(&c, pkts, n);
 		return;
 	}
@@ -184,6 +257,7 @@ void chain_run(const struct sl_chain *chain, const struct sl_nf_ctx *ctx, struct
 
 		c.self = chain->slot[s].self;
 		c.slot = s;
+		c.drops = chain->slot[s].drops;
 		chain->slot[s].nf->process(&c, left, n);
 		if (s + 1 == chain->n)
 			break;

@@ -21,10 +21,16 @@ int chain_open(const char *text, unsigned ifaces, struct sl_chain **out, struct 
 /* Make them. An NF may open files here: not before it is sure that no other dataplane has it. What
  * the NF returns: -EINVAL for its arguments. */
 int chain_start(struct sl_chain *chain, struct sl_error *err);
+/* Tell them where they run, after chain_start(): `host` without what differs between them. */
+int chain_attach(struct sl_chain *chain, const struct sl_nf_host *host, struct sl_error *err);
+/* Bytes of state besides flows that the NFs have in each shard. */
+size_t chain_shard_bytes(const struct sl_chain *chain);
 void chain_close(struct sl_chain *chain);
 
 unsigned chain_slots(const struct sl_chain *chain);
 const struct sl_nf *chain_nf(const struct sl_chain *chain, unsigned slot);
+/* The number of the NF's first of drop_reasons. */
+unsigned chain_drops(const struct sl_chain *chain, unsigned slot);
 void *chain_self(const struct sl_chain *chain, unsigned slot);
 
 /* Run n <= SL_BATCH packets through. Packets keep their order at every NF. */

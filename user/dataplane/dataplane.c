@@ -16,6 +16,7 @@
 #include "dataplane/members.h"
 #include "dataplane/memory.h"
 #include "dataplane/moves.h"
+#include "dataplane/nf_host.h"
 #include "dataplane/redirect_errors.h"
 #include "dataplane/requests.h"
 #include "dataplane/shard.h"
@@ -270,6 +271,8 @@ int sl_dataplane_open(const struct sl_dataplane_opts *opts, struct sl_dataplane 
 		flow_configs(dp);
 		ret = alloc(dp, err);
 	}
+	if (!ret)
+		ret = nf_attach(dp, err);
 	if (!ret) {
 		ret = start(dp, err);
 		if (ret == -EINVAL) /* the kernel's, and -EINVAL says that an option is wrong */
@@ -367,6 +370,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 	}
 	frames_free(dp);
 	chain_close(dp->chain);
+	nf_detach(dp);
 	if (ran)
 		__atomic_store_n(&dp->inst->control->pid, 0, __ATOMIC_RELEASE);
 	if (dp->wake_fd >= 0)

@@ -152,6 +152,13 @@ static json_t *hex_json(const uint8_t *key, size_t size)
 	return json_pack("{s:s}", "key", text);
 }
 
+static json_int_t expires_ms(const struct sl_flow_config *c, uint64_t idle_ns)
+{
+	json_int_t left = (json_int_t)c->idle_ms - (json_int_t)(idle_ns / 1000000);
+
+	return left > 0 ? left : 0;
+}
+
 static json_t *flow_json(struct sl_dataplane *dp, const struct copy_head *head, const uint8_t *key)
 {
 	const struct sl_flow_config *c = &dp->flow_config[head->slot];
@@ -178,7 +185,11 @@ static json_t *flow_json(struct sl_dataplane *dp, const struct copy_head *head, 
 	json_object_set_new(flow, "nf", json_string(nf->name));
 	json_object_set_new(flow, "bucket", json_integer(head->bucket));
 	json_object_set_new(flow, "worker", json_integer(head->worker));
-	json_object_set_new(flow, "idle_ms", json_integer((json_int_t)(head->idle_ns / 1000000)));
+	if (!nf->flow_times)
+		json_object_set_new(flow, "idle_ms",
+				    json_integer((json_int_t)(head->idle_ns / 1000000)));
+	if (c->idle_ms)
+		json_object_set_new(flow, "expires_ms", json_integer(expires_ms(c, head->idle_ns)));
 	return flow;
 }
 

@@ -207,3 +207,14 @@ int sl_flow_remove(struct sl_flow_table *table, const void *key, uint32_t hash)
 	table->counts.removed++;
 	return 0;
 }
+
+/* An idle time that is shorter than the table's began earlier. */
+void sl_flow_expire_in(struct sl_flow_table *table, void *value, uint64_t now_ns, uint32_t ms)
+{
+	struct flow_entry *e = (struct flow_entry *)((uint8_t *)value - table->value_off);
+	uint32_t ticks = flow_idle_ticks(ms), tick = flow_tick(now_ns);
+
+	if (table->idle_ticks != FLOW_NEVER && ticks < table->idle_ticks)
+		tick = (tick - (table->idle_ticks - ticks)) & FLOW_TICK_MASK;
+	flow_touch(e, tick);
+}

@@ -27,18 +27,6 @@ static uint16_t entry_size(size_t bytes)
 	return (uint16_t)((bytes + 7) & ~7ul);
 }
 
-/*
- * An entry's tick is its time rounded down, and so is the sweep's: a difference of d ticks is more
- * than d - 1 ticks of time.
- */
-static uint32_t idle_ticks(uint32_t idle_ms)
-{
-	uint64_t ns = idle_ms * 1000000ull;
-
-	return idle_ms ? (uint32_t)((ns + (1u << FLOW_TICK_SHIFT) - 1) >> FLOW_TICK_SHIFT) + 1
-		       : FLOW_NEVER;
-}
-
 size_t sl_flow_table_header(void)
 {
 	return sizeof(struct sl_flow_table) + SL_CACHE_LINE; /* malloc's own, and to align it */
@@ -64,7 +52,7 @@ struct sl_flow_table *sl_flow_table_new(const struct sl_flow_config *config)
 	t->value_size = (uint16_t)config->value_size;
 	t->value_off = (uint16_t)value_off;
 	t->stride = entry_size(value_off + config->value_size);
-	t->idle_ticks = idle_ticks(config->idle_ms);
+	t->idle_ticks = config->idle_ms ? flow_idle_ticks(config->idle_ms) : FLOW_NEVER;
 	t->slab_max = (uint32_t)(FLOW_SLAB_BYTES / t->stride);
 	if (t->slab_max > FLOW_SLAB_MAX)
 		t->slab_max = FLOW_SLAB_MAX;

@@ -277,6 +277,15 @@ static inline uint32_t flow_tick(uint64_t now_ns)
 	return (uint32_t)(now_ns >> FLOW_TICK_SHIFT) & FLOW_TICK_MASK;
 }
 
+/*
+ * An entry's tick is its time rounded down, and so is the sweep's: a difference of d ticks is more
+ * than d - 1 ticks of time.
+ */
+static inline uint32_t flow_idle_ticks(uint32_t ms)
+{
+	return (uint32_t)((ms * 1000000ull + (1u << FLOW_TICK_SHIFT) - 1) >> FLOW_TICK_SHIFT) + 1;
+}
+
 static inline uint32_t flow_age(const struct flow_entry *e, uint32_t tick)
 {
 	uint32_t age = (tick - (e->stamp >> 1)) & FLOW_TICK_MASK;

@@ -198,6 +198,7 @@ struct worker {
 struct sl_export;
 struct sl_tap;
 struct sl_chain;
+struct sl_nf_hash;
 struct sl_rpc_server;
 
 struct sl_dataplane {
@@ -227,6 +228,7 @@ struct sl_dataplane {
 
 	struct sl_flow_budget flow_budget;
 	struct sl_flow_config flow_config[SL_CHAIN_MAX];
+	struct sl_nf_hash *nf_hash; /* what NFs ask, see nf_host.h */
 	uint8_t *shards;
 	size_t shard_stride, park_stride, outgoing_stride;
 

@@ -82,5 +82,8 @@ void ledger_name_reasons(struct sl_dataplane *dp)
 
 		snprintf(names[SL_DROP_NF + s].name, sizeof(names[0].name), "%s",
 			 nf->drop_reason ? nf->drop_reason : nf->name);
+		for (unsigned k = 0; nf->drop_reasons && nf->drop_reasons[k]; k++)
+			snprintf(names[chain_drops(dp->chain, s) + k].name, sizeof(names[0].name),
+				 "%s", nf->drop_reasons[k]);
 	}
 }

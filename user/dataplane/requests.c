@@ -8,6 +8,7 @@
 #include "dataplane/export.h"
 #include "dataplane/frames.h"
 #include "dataplane/housekeeping.h"
+#include "dataplane/nf_host.h"
 #include "dataplane/requests.h"
 #include "dataplane/tap_worker.h"
 #include "platform/rpc.h"
@@ -40,6 +41,12 @@ static int on_workers(void *ctx, json_t *request, int fd, json_t **result, struc
 static int on_flows(void *ctx, json_t *request, int fd, json_t **result, struct sl_error *err)
 {
 	return export_flows(ctx, FLOWS_MS, result, err);
+}
+
+static int on_nf(void *ctx, json_t *request, int fd, json_t **result, struct sl_error *err)
+{
+	*result = nf_report(ctx);
+	return 0;
 }
 
 static int on_capture(void *ctx, json_t *request, int fd, json_t **result, struct sl_error *err)
@@ -130,6 +137,7 @@ int requests_start(struct sl_dataplane *dp, struct sl_error *err)
 	sl_rpc_server_add(dp->rpc, "wake", on_wake, dp);
 	sl_rpc_server_add(dp->rpc, "workers", on_workers, dp);
 	sl_rpc_server_add(dp->rpc, "flows", on_flows, dp);
+	sl_rpc_server_add(dp->rpc, "nf", on_nf, dp);
 	sl_rpc_server_add(dp->rpc, "capture", on_capture, dp);
 	sl_rpc_server_add(dp->rpc, "status", on_status, dp);
 	ret = pthread_create(&dp->requester, NULL, requests_main, dp);

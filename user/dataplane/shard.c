@@ -16,7 +16,7 @@
 
 uint64_t shards_memory(const struct sl_dataplane *dp)
 {
-	uint64_t bucket = dp->shard_stride;
+	uint64_t bucket = dp->shard_stride + chain_shard_bytes(dp->chain);
 
 	for (unsigned s = 0; s < chain_slots(dp->chain); s++)
 		if (chain_nf(dp->chain, s)->key_size)
