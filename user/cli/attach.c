@@ -2,6 +2,7 @@
 /* sluice attach, sluice detach. */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,10 @@ struct attach_config {
 	const char *instance;
 	unsigned mode; /* index in mode_words */
 	const char *hash;
-	unsigned stamp; /* index in stamp_words */
+	unsigned stamp; /* index in stamp_words, or NOT_GIVEN */
 };
+
+#define NOT_GIVEN UINT_MAX
 
 struct detach_config {
 	const char *name;
@@ -99,6 +102,7 @@ static int parse_hash(const struct attach_config *config, struct sl_attach_opts 
 {
 	const char *hash = config->hash;
 
+	opts->hash_given = hash;
 	if (!hash || !strcmp(hash, "symmetric"))
 		return 0;
 	opts->toeplitz = true;
@@ -158,6 +162,7 @@ static int make_opts(const struct attach_config *config, struct sl_rule *rules,
 					.rules_n = config->match.n,
 					.local = config->local,
 					.inband = config->stamp == 1,
+					.stamp_given = config->stamp != NOT_GIVEN,
 					.replace = config->replace};
 	status = parse_rules(config, rules);
 	return status ? status : parse_hash(config, opts);
@@ -209,7 +214,8 @@ static int report(const char *iface, size_t memory)
 
 int cmd_attach(int argc, char **argv)
 {
-	struct attach_config config = {0}; /* 0: the default, or the sizes of what is there */
+	/* 0: the default, or the sizes of what is there */
+	struct attach_config config = {.stamp = NOT_GIVEN};
 	struct sl_rule rules[SL_MAX_RULES];
 	struct sl_attach_opts opts;
 	struct sl_error err;

@@ -45,39 +45,6 @@ static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 	return sl_instance_name_check(opts->instance ? opts->instance : opts->ifaces[0], err);
 }
 
-/* Sizes that were asked for must be those that are there. */
-static int keep_sizes(struct sl_attach *a, const struct sl_map_set *there, struct sl_error *err)
-{
-	const unsigned buckets = there->max_entries[SL_MAP_INDIRECTION];
-	const unsigned room = there->max_entries[SL_MAP_BUCKET_COST] / buckets;
-
-	if (a->opts->buckets && a->opts->buckets != buckets)
-		return sl_error_set(
-			err, -EINVAL,
-			"%s has %u buckets already: leave --buckets away, or detach and "
-			"attach anew with %u",
-			a->name, buckets, a->opts->buckets);
-	if (a->opts->max_workers > room)
-		return sl_error_set(
-			err, -EINVAL,
-			"%s has room for %u workers: leave --max-workers away, or detach "
-			"and attach anew with %u",
-			a->name, room, a->opts->max_workers);
-	a->sizes.buckets = buckets;
-	a->sizes.max_workers = room;
-	return 0;
-}
-
-static int keep_mode(const struct sl_attach *a, const struct sl_target *t, struct sl_error *err)
-{
-	if (!a->opts->mode || t->prog.fd < 0 || a->opts->mode == t->hook.mode)
-		return 0;
-	return sl_error_set(err, -EINVAL,
-			    "%s carries its program in %s mode: leave --mode away, or detach and "
-			    "attach anew",
-			    t->name, t->hook.mode == SL_XDP_GENERIC ? "generic" : "native");
-}
-
 static int already(const struct sl_target *t, struct sl_error *err)
 {
 	return sl_error_set(
@@ -170,27 +137,18 @@ static int plan_replace(struct sl_attach *a, struct sl_error *err)
 	if (!rc && a->base >= 0 && a->target[a->base].instance[0])
 		rc = sl_instance_open_pinned(a->name, &inst, err);
 	if (!rc && a->base >= 0)
-		rc = keep_sizes(a, &a->target[a->base].old, err);
+		rc = sl_attach_keep_sizes(a, &a->target[a->base].old, err);
+	if (!rc && a->base >= 0)
+		rc = sl_attach_keep_flags(a, &a->target[a->base].old, err);
 	if (!rc)
 		rc = check_merge(a, err);
 	if (!rc)
 		rc = take_rules(a, inst, err);
-	if (!rc && inst && a->opts->toeplitz && !(inst->control->flags & SL_CTL_TOEPLITZ))
-		rc = sl_error_set(err, -EINVAL,
-				  "%s hashes symmetrically, and its flows lie where that put them: "
-				  "leave --hash away, or detach and attach anew",
-				  a->name);
-	if (!rc && inst && a->opts->inband && !(inst->control->flags & SL_CTL_INBAND))
-		rc = sl_error_set(
-			err, -EINVAL,
-			"%s stamps packets in metadata: leave --stamp away, or detach and "
-			"attach anew",
-			a->name);
 	sl_instance_close(inst);
 	for (unsigned i = 0; i < a->n && !rc; i++) {
 		struct sl_target *t = &a->target[i];
 
-		rc = keep_mode(a, t, err);
+		rc = sl_attach_keep_mode(a, t, err);
 		t->keep = (int)i == a->base ||
 			  (a->base >= 0 && t->ready && !strcmp(t->instance, a->name));
 	}
@@ -224,10 +182,10 @@ static int adopt(struct sl_attach *a, struct sl_error *err)
 	const struct sl_target *t = &a->target[0];
 	int rc;
 
-	rc = keep_sizes(a, &t->old, err);
+	rc = sl_attach_keep_sizes(a, &t->old, err);
 	if (rc)
 		return rc;
-	rc = keep_mode(a, t, err);
+	rc = sl_attach_keep_mode(a, t, err);
 	if (!rc)
 		rc = take_rules(a, NULL, err);
 	if (rc)

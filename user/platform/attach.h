@@ -19,8 +19,9 @@ struct sl_attach_opts {
 	unsigned rules_n;
 	bool local; /* take traffic to the host's own addresses too */
 	bool inband; /* stamp in the packet, for drivers without metadata; when attached anew */
-	bool toeplitz;
+	bool toeplitz; /* with this key; when attached anew */
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
+	bool stamp_given, hash_given; /* with `replace`: what is there must be as above */
 	bool replace; /* a Sluice program is there already: swap it atomically, keep its state */
 };
 
@@ -42,7 +43,9 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts);
  * On an interface whose Sluice program came by xdp-loader or ip link the maps are adopted and
  * configured. With `replace` the program is swapped for this one without a gap: what is configured
  * keeps its maps, hash, rows and pins (and its rules, if opts has none), what is not gets new maps;
- * several interfaces become one instance. Leftovers of interfaces that are gone are removed.
+ * several interfaces become one instance. What stays but was asked for otherwise (buckets, workers,
+ * mode, hash and key, stamp, name) is refused with -EINVAL. Leftovers of interfaces that are gone
+ * are removed.
  *
  * Errors, with nothing changed: -EEXIST foreign program (named in err), or already attached;
  * -EPROTO Sluice's program of another ABI; -EBUSY a dataplane runs on an instance that would be

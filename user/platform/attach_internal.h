@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * attach_internal.h - one attach under way: what is there (attach_survey.c), what is to be done
- * about it (attach.c), doing it and undoing it (attach_apply.c).
+ * about it (attach.c), what of it stays (attach_keep.c), doing it and undoing it (attach_apply.c).
  */
 #ifndef SL_PLATFORM_ATTACH_INTERNAL_H
 #define SL_PLATFORM_ATTACH_INTERNAL_H
@@ -45,6 +45,15 @@ struct sl_attach {
 /* Look at every interface; changes nothing. */
 int sl_attach_survey(struct sl_attach *a, struct sl_error *err);
 void sl_attach_forget(struct sl_attach *a);
+
+/*
+ * What stays as it is, and was asked for otherwise, is refused with -EINVAL: the sizes of the maps
+ * `there` (which the attach takes on), its hash and key, its stamp; a target's mode.
+ */
+int sl_attach_keep_sizes(struct sl_attach *a, const struct sl_map_set *there, struct sl_error *err);
+int sl_attach_keep_flags(const struct sl_attach *a, const struct sl_map_set *there,
+			 struct sl_error *err);
+int sl_attach_keep_mode(const struct sl_attach *a, const struct sl_target *t, struct sl_error *err);
 
 /* Load, put in place, pin. On failure everything is as it was. */
 int sl_attach_apply(struct sl_attach *a, struct sl_error *err);
