@@ -103,26 +103,26 @@ foreign() {
 	local r="tb_s attach $TB_D --replace -j" a b
 	a=toeplitz:$(printf '5a%.0s' {1..40}) b=toeplitz:$(printf '5b%.0s' {1..40})
 	tb_s attach "$TB_D" --match all --hash "$a" --stamp inband >/dev/null
-	nothing_changed -1 "with another key, and its flows lie where that put them: leave --hash" $r --hash "$b"
-	nothing_changed -1 "with another key, and its flows lie where that put them: leave --hash" $r --hash toeplitz
-	nothing_changed -1 "by toeplitz, and" $r --hash symmetric
-	nothing_changed -1 "inband: leave --stamp" $r --stamp metadata
-	nothing_changed -1 "leave --max-workers" $r --max-workers 8
-	nothing_changed -1 "leave --max-workers" $r --max-workers 32
-	nothing_changed -1 "leave --buckets" $r --buckets 2048
-	nothing_changed -1 "leave --mode" $r --mode generic
-	nothing_changed -1 "leave --instance" $r --instance other
+	nothing_changed -2 "with another key, and its flows lie where that put them: leave --hash" $r --hash "$b"
+	nothing_changed -2 "with another key, and its flows lie where that put them: leave --hash" $r --hash toeplitz
+	nothing_changed -2 "by toeplitz, and" $r --hash symmetric
+	nothing_changed -2 "inband: leave --stamp" $r --stamp metadata
+	nothing_changed -2 "leave --max-workers" $r --max-workers 8
+	nothing_changed -2 "leave --max-workers" $r --max-workers 32
+	nothing_changed -2 "leave --buckets" $r --buckets 2048
+	nothing_changed -2 "leave --mode" $r --mode generic
+	nothing_changed -2 "leave --instance" $r --instance other
 	$r --hash "$a" --stamp inband --max-workers 16 --buckets 1024 --mode native --instance "$TB_D"
 	expect "$(tb_s status "$TB_D" -j)" .ready '.hash == "toeplitz"' '.stamp == "inband"'
 	tb_s detach "$TB_D"
 	tb_s attach "$TB_D" --match all >/dev/null
-	nothing_changed -1 "symmetrically, and" $r --hash toeplitz
-	nothing_changed -1 "metadata: leave --stamp" $r --stamp inband
+	nothing_changed -2 "symmetrically, and" $r --hash toeplitz
+	nothing_changed -2 "metadata: leave --stamp" $r --stamp inband
 	$r --hash symmetric --stamp metadata
 	# what is found loaded has its sizes too
 	tb_s detach "$TB_D"
 	tb_dut ip link set dev "$TB_D" xdp obj "$TB_BUILD/bpf/steer.bpf.o" sec xdp
-	nothing_changed -1 "leave --max-workers" tb_s attach "$TB_D" --match all --max-workers 8 -j
+	nothing_changed -2 "leave --max-workers" tb_s attach "$TB_D" --match all --max-workers 8 -j
 	tb_s attach "$TB_D" --match all --hash "$a" -j
 }
 

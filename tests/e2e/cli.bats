@@ -209,7 +209,7 @@ flows_are_counted() { tb_s buckets "$TB_D" --top 4 -j | jq -e '.[0].flows >= 1';
 	ip -n "$NAME-dut" link add "${NAME}d8" type veth peer name "${NAME}d9"
 	tb_s attach "${NAME}d8" --match all >/dev/null
 	for c in $READERS detach; do
-		refused -1 "name one of" tb_s "$c"
+		refused -2 "name one of" tb_s "$c"
 	done
 	run -0 tb_s status "${NAME}d8" -j
 	expect "$output" ".instance == \"${NAME}d8\""
@@ -229,9 +229,9 @@ flows_are_counted() { tb_s buckets "$TB_D" --top 4 -j | jq -e '.[0].flows >= 1';
 		.[0].parked_max >= 0 and (.[0].rule | test("^[adc]$"))' <<<"$output"
 	run -0 tb_s buckets "$TB_D" -j
 	jq -e '.[3].owner == 1 and .[3].next == 1 and .[4].owner == 0' <<<"$output"
-	refused -1 "buckets 0 to 1023" tb_s move "$TB_D" 1024 1
+	refused -2 "buckets 0 to 1023" tb_s move "$TB_D" 1024 1
 	refused -1 "does not run" tb_s move "$TB_D" 3 9
-	refused -1 "0 to 15" tb_s move "$TB_D" 3 99
+	refused -2 "0 to 15" tb_s move "$TB_D" 3 99
 	run -0 tb_s buckets "$TB_D" -j
 	jq -e '.[3].owner == 1' <<<"$output"
 }
@@ -240,7 +240,7 @@ flows_are_counted() { tb_s buckets "$TB_D" --top 4 -j | jq -e '.[0].flows >= 1';
 	serve
 	run -0 tb_s workers "$TB_D" --set 3
 	tb_wait 5 workers_are 3
-	refused -1 "16 workers" tb_s workers "$TB_D" --set 17
+	refused -2 "16 workers" tb_s workers "$TB_D" --set 17
 	run -0 tb_s workers "$TB_D" --set 2
 	tb_wait 5 workers_are 2
 }

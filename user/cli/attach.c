@@ -221,7 +221,7 @@ int cmd_attach(int argc, char **argv)
 	struct sl_error err;
 	size_t memory;
 	char text[16];
-	int status;
+	int status, ret;
 
 	if (!opt_parse(&attach_spec, argc, argv, &config, &status))
 		return status;
@@ -237,8 +237,9 @@ int cmd_attach(int argc, char **argv)
 		fflush(stdout);
 	}
 	err.text[0] = 0;
-	if (sl_attach(&opts, &err))
-		return cli_fail(&err);
+	ret = sl_attach(&opts, &err);
+	if (ret)
+		return opt_refuse(&attach_spec, ret, &err);
 	if (err.text[0])
 		fprintf(stderr, "sluice: %s\n", err.text);
 	return report(config.ifaces.v[0], memory);
@@ -262,19 +263,21 @@ int cmd_detach(int argc, char **argv)
 	struct sl_instance *inst;
 	struct sl_error err;
 	char name[SL_NAME_MAX];
-	int status;
+	int status, ret;
 
 	if (!opt_parse(&spec, argc, argv, &config, &status))
 		return status;
 	if (!config.name) {
-		if (target_open(NULL, &inst, &err))
-			return cli_fail(&err);
+		ret = target_open(NULL, &inst, &err);
+		if (ret)
+			return opt_refuse(&spec, ret, &err);
 		snprintf(name, sizeof(name), "%s", inst->name);
 		sl_instance_close(inst);
 		config.name = name;
 	}
-	if (sl_detach(config.name, config.force, &err))
-		return cli_fail(&err);
+	ret = sl_detach(config.name, config.force, &err);
+	if (ret)
+		return opt_refuse(&spec, ret, &err);
 	if (cli.json)
 		return output_json(json_pack("{s:s}", "detached", config.name));
 	printf("%s: detached\n", config.name);

@@ -247,7 +247,7 @@ int cmd_capture(int argc, char **argv)
 	struct capture c = {.config = &config};
 	struct sl_instance *inst = NULL;
 	struct sl_error err;
-	int status;
+	int status, ret;
 
 	if (!opt_parse(&spec, argc, argv, &config, &status))
 		return status;
@@ -260,8 +260,9 @@ int cmd_capture(int argc, char **argv)
 	status = compile_filter(&c);
 	if (status)
 		goto out;
-	if (target_open(config.name, &inst, &err)) {
-		status = cli_fail(&err);
+	ret = target_open(config.name, &inst, &err);
+	if (ret) {
+		status = opt_refuse(&spec, ret, &err);
 		goto out;
 	}
 	c.inst = inst;

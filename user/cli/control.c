@@ -47,16 +47,17 @@ static bool ask_daemon(const struct opt_spec *spec, int argc, char **argv,
 		       int *status)
 {
 	struct sl_error err;
+	int ret;
 
 	if (!opt_parse(spec, argc, argv, config, status))
 		return false;
-	if (instance_name(config->name, name, &err) ||
-	    target_daemon(spec->command, name, json_pack("{s:b}", "dry_run", config->dry_run),
-			  result, &err)) {
-		*status = cli_fail(&err);
-		return false;
-	}
-	return true;
+	ret = instance_name(config->name, name, &err);
+	if (!ret)
+		ret = target_daemon(spec->command, name,
+				    json_pack("{s:b}", "dry_run", config->dry_run), result, &err);
+	if (ret)
+		*status = opt_refuse(spec, ret, &err);
+	return !ret;
 }
 
 static int switch_balancer(const struct opt_spec *spec, const char *done, int argc, char **argv)

@@ -111,6 +111,18 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
+static int check_cpu(uint32_t cpu, struct sl_error *err)
+{
+	cpu_set_t set;
+
+	if (cpu == GEN_UNSET || (!sched_getaffinity(0, sizeof(set), &set) && CPU_ISSET(cpu, &set)))
+		return 0;
+	return sl_error_set(err, -EINVAL,
+			    "--cpu %u: there is no such CPU here, or it is not allowed to this "
+			    "process (taskset -p %d)",
+			    cpu, (int)getpid());
+}
+
 static int pin(uint32_t cpu, struct sl_error *err)
 {
 	cpu_set_t set;
@@ -119,7 +131,7 @@ static int pin(uint32_t cpu, struct sl_error *err)
 	CPU_SET(cpu, &set);
 	if (!sched_setaffinity(0, sizeof(set), &set))
 		return 0;
-	return sl_error_set(err, -EINVAL, "--cpu %u: there is no such CPU here", cpu);
+	return sl_error_set(err, -errno, "--cpu %u: %s", cpu, strerror(errno));
 }
 
 static int send_by_mode(struct gen_plan *plan, struct gen_sent *sent, struct sl_error *err)
@@ -184,13 +196,11 @@ int cmd_gen(int argc, char **argv)
 
 	if (!opt_parse(&spec, argc, argv, &config, &status))
 		return status;
-	if (gen_config_check(&config, &err))
+	if (gen_config_check(&config, &err) || check_cpu(config.cpu, &err))
 		return opt_usage(&spec, "%s", err.text);
 	rc = gen_plan_build(&plan, &config, &err);
-	if (rc == -EINVAL || rc == -ERANGE)
-		status = opt_usage(&spec, "%s", err.text);
-	else if (rc)
-		status = cli_fail(&err);
+	if (rc)
+		status = opt_refuse(&spec, rc == -ERANGE ? -EINVAL : rc, &err);
 	else
 		status = config.calibrate ? gen_calibrate(&plan) : run(&plan, &config, &err);
 	gen_plan_free(&plan);

@@ -77,7 +77,7 @@ static int check_words(const struct sl_instance *inst, const struct move_words *
 		if (__atomic_load_n(&inst->workers[worker].state, __ATOMIC_RELAXED) !=
 		    SL_WORKER_RUNNING)
 			return sl_error_set(
-				err, -EINVAL,
+				err, -ESRCH,
 				"worker %u does not run; `sluice workers %s` lists those "
 				"that do",
 				worker, inst->name);
@@ -252,8 +252,9 @@ int cmd_move(int argc, char **argv)
 		return opt_usage(&spec, "--pin and --unpin exclude each other; give one");
 	if (move_words_parse(&config.words, config.unpin, &words, &err))
 		return opt_usage(&spec, "%s", err.text);
-	if (target_open(words.name, &inst, &err))
-		return cli_fail(&err);
+	ret = target_open(words.name, &inst, &err);
+	if (ret)
+		return opt_refuse(&spec, ret, &err);
 	ret = check_words(inst, &words, config.unpin, &err);
 	/* Pinned first: the daemon must not move them back in between. */
 	if (!ret && (config.pin || config.unpin))
@@ -261,5 +262,5 @@ int cmd_move(int argc, char **argv)
 	if (!ret && !config.unpin)
 		ret = carry_out(inst, &words, config.wait, &err);
 	sl_instance_close(inst);
-	return ret ? cli_fail(&err) : 0;
+	return ret ? opt_refuse(&spec, ret, &err) : 0;
 }

@@ -225,3 +225,8 @@ int cli_fail(const struct sl_error *err)
 	fprintf(stderr, "sluice: %s\n", err->text);
 	return EXIT_FAILED;
 }
+
+int opt_refuse(const struct opt_spec *spec, int rc, const struct sl_error *err)
+{
+	return rc == -EINVAL ? opt_usage(spec, "%s", err->text) : cli_fail(err);
+}

@@ -24,7 +24,9 @@
 
 /* Exit status of every command. */
 #define EXIT_FAILED 1 /* the system refused, or something is not there */
-#define EXIT_USAGE 2 /* the command line is wrong; nothing was tried */
+#define EXIT_USAGE                                                                                 \
+	2 /* a word is wrong: in itself, or for what it is about. Nothing was changed              \
+	   */
 
 #define OPT_LIST_MAX 128 /* values of one repeatable option: twice SL_MAX_RULES */
 
@@ -178,6 +180,9 @@ int opt_usage(const struct opt_spec *spec, const char *fmt, ...)
 
 /* Print "sluice: ..." to standard error and return EXIT_FAILED. */
 int cli_fail(const struct sl_error *err);
+
+/* The one or the other: `rc` -EINVAL is about the words of the command line. */
+int opt_refuse(const struct opt_spec *spec, int rc, const struct sl_error *err);
 
 /* Values as the types above read them. 0, -EINVAL malformed, -ERANGE beyond 64 bits. */
 int opt_count(const char *text, uint64_t *value);

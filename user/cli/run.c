@@ -210,9 +210,8 @@ int cmd_run(int argc, char **argv)
 	if (drop_privileges(&err))
 		return cli_fail(&err);
 	ret = sl_dataplane_open(&opts, &dp, &err);
-	/* -EINVAL is about the options, everything else about this machine */
 	if (ret)
-		return ret == -EINVAL ? opt_usage(&spec, "%s", err.text) : cli_fail(&err);
+		return opt_refuse(&spec, ret, &err);
 	if (!config.quiet)
 		print_line("serving");
 	sl_notify("READY=1");

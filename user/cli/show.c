@@ -83,18 +83,16 @@ static int show_workers(const struct sl_instance *inst, uint64_t interval)
 	return status;
 }
 
-static int set_workers(const struct sl_instance *inst, uint32_t n)
+static int set_workers(const struct opt_spec *spec, const struct sl_instance *inst, uint32_t n)
 {
 	struct sl_error err;
 	int ret;
 
-	if (n > inst->max_workers) {
-		sl_error_set(&err, -EINVAL,
-			     "--set: instance %s has room for %u workers; attach with "
-			     "--max-workers %u for more",
-			     inst->name, inst->max_workers, n);
-		return cli_fail(&err);
-	}
+	if (n > inst->max_workers)
+		return opt_usage(spec,
+				 "--set: instance %s has room for %u workers; attach with "
+				 "--max-workers %u for more",
+				 inst->name, inst->max_workers, n);
 	ret = target_dataplane("workers", inst, json_pack("{s:I}", "set", I(n)), -1, NULL, &err);
 	return ret ? cli_fail(&err) : 0;
 }
@@ -116,7 +114,7 @@ int cmd_workers(int argc, char **argv)
 
 	if (!target_parse(&spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	status = config.set ? set_workers(inst, config.set) : 0;
+	status = config.set ? set_workers(&spec, inst, config.set) : 0;
 	if (!status)
 		status = show_workers(inst, config.interval);
 	sl_instance_close(inst);

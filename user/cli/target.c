@@ -89,12 +89,14 @@ bool target_parse(const struct opt_spec *spec, int argc, char **argv, void *conf
 		  const char *const *name, struct sl_instance **out, int *status)
 {
 	struct sl_error err;
+	int ret;
 
 	if (!opt_parse(spec, argc, argv, config, status))
 		return false;
-	if (!target_open(*name, out, &err))
+	ret = target_open(*name, out, &err);
+	if (!ret)
 		return true;
-	*status = cli_fail(&err);
+	*status = opt_refuse(spec, ret, &err);
 	return false;
 }
 

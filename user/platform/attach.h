@@ -49,7 +49,7 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts);
  *
  * Errors, with nothing changed: -EEXIST foreign program (named in err), or already attached;
  * -EPROTO Sluice's program of another ABI; -EBUSY a dataplane runs on an instance that would be
- * merged; -ENODEV, -EOPNOTSUPP, -EPERM, -EINVAL.
+ * merged; -ENODEV, -EOPNOTSUPP, -EPERM; -EINVAL an option is to blame.
  */
 int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err);
 

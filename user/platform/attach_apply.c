@@ -206,22 +206,28 @@ void sl_attach_undo(struct sl_attach *a)
 	unpin_all(a);
 }
 
+/* The kernel's -EINVAL is about the driver or the device, ours is about the options. */
+static int not_the_options(int rc)
+{
+	return rc == -EINVAL ? -EOPNOTSUPP : rc;
+}
+
 int sl_attach_apply(struct sl_attach *a, struct sl_error *err)
 {
 	int rc;
 
 	rc = load_all(a, err);
 	if (rc)
-		return rc;
+		return not_the_options(rc);
 	for (unsigned i = 0; i < a->n && !rc; i++)
 		rc = place(a, &a->target[i], err);
 	if (rc) {
 		for (unsigned i = a->n; i-- > 0;)
 			unplace(&a->target[i]);
-		return rc;
+		return not_the_options(rc);
 	}
 	rc = pin_all(a, err);
 	if (rc)
 		sl_attach_undo(a);
-	return rc;
+	return not_the_options(rc);
 }

@@ -141,9 +141,8 @@ static int set_queues(struct gen_plan *plan, const struct gen_config *c, struct 
 	return 0;
 }
 
-static int set_addresses(struct gen_plan *plan, const struct gen_config *c, struct sl_error *err)
+static int read_addresses(struct gen_traffic *t, const struct gen_config *c, struct sl_error *err)
 {
-	struct gen_traffic *t = &plan->traffic;
 	int rc = 0;
 
 	gen_pools_default(t);
@@ -151,36 +150,18 @@ static int set_addresses(struct gen_plan *plan, const struct gen_config *c, stru
 		rc = gen_pools_parse("src", c->src, &t->src4, &t->src6, err);
 	if (!rc && c->dst)
 		rc = gen_pools_parse("dst", c->dst, &t->dst4, &t->dst6, err);
-	memcpy(t->src_mac, plan->link.mac, 6);
 	if (!rc && c->src_mac)
 		rc = gen_mac_parse("src-mac", c->src_mac, t->src_mac, err);
 	if (!rc && c->dst_mac)
 		rc = gen_mac_parse("dst-mac", c->dst_mac, t->dst_mac, err);
-	else if (!rc && !gen_link_neighbour(&plan->link, t->dst_mac))
-		memcpy(t->dst_mac, no_neighbour_mac, 6);
 	return rc;
 }
 
-static int set_size(struct gen_plan *plan, const struct gen_config *c, struct sl_error *err)
+/* All that the options alone decide. */
+static int read_traffic(struct gen_plan *plan, const struct gen_config *c, struct sl_error *err)
 {
 	struct gen_traffic *t = &plan->traffic;
-	const uint32_t least = gen_size_min(t), limit = plan->link.mtu + ETHERNET_HEADER;
-	const uint32_t most = limit < XSK_FRAME_MAX ? limit : XSK_FRAME_MAX;
-
-	t->size = c->size ? c->size : least;
-	if (t->size < least)
-		return sl_error_set(err, -EINVAL,
-				    "--size %u: headers and stamp of this traffic need %u bytes",
-				    t->size, least);
-	if (t->size > most)
-		return sl_error_set(err, -EINVAL, "--size %u: %s takes frames of %u bytes at most",
-				    t->size, plan->link.name, most);
-	return 0;
-}
-
-static int build_flows(struct gen_plan *plan, const struct gen_config *c, struct sl_error *err)
-{
-	struct gen_traffic *t = &plan->traffic;
+	uint32_t least;
 	int rc;
 
 	*t = (struct gen_traffic){
@@ -192,9 +173,40 @@ static int build_flows(struct gen_plan *plan, const struct gen_config *c, struct
 		.queues = plan->queues,
 		.run = plan->run,
 	};
-	rc = set_addresses(plan, c, err);
-	if (!rc)
-		rc = set_size(plan, c, err);
+	rc = read_addresses(t, c, err);
+	if (rc)
+		return rc;
+	least = gen_size_min(t);
+	t->size = c->size ? c->size : least;
+	if (t->size < least)
+		return sl_error_set(err, -EINVAL,
+				    "--size %u: headers and stamp of this traffic need %u bytes",
+				    t->size, least);
+	return 0;
+}
+
+/* What is left to the interface. */
+static int fit_link(struct gen_plan *plan, const struct gen_config *c, struct sl_error *err)
+{
+	struct gen_traffic *t = &plan->traffic;
+	const uint32_t limit = plan->link.mtu + ETHERNET_HEADER;
+	const uint32_t most = limit < XSK_FRAME_MAX ? limit : XSK_FRAME_MAX;
+
+	if (!c->src_mac)
+		memcpy(t->src_mac, plan->link.mac, 6);
+	if (!c->dst_mac && !gen_link_neighbour(&plan->link, t->dst_mac))
+		memcpy(t->dst_mac, no_neighbour_mac, 6);
+	if (t->size > most)
+		return sl_error_set(err, -EINVAL, "--size %u: %s takes frames of %u bytes at most",
+				    t->size, plan->link.name, most);
+	return 0;
+}
+
+static int build_flows(struct gen_plan *plan, const struct gen_config *c, struct sl_error *err)
+{
+	struct gen_traffic *t = &plan->traffic;
+	int rc = fit_link(plan, c, err);
+
 	if (rc)
 		return rc;
 	plan->flow = calloc(t->flows, sizeof(*plan->flow));
@@ -236,11 +248,6 @@ int gen_plan_build(struct gen_plan *plan, const struct gen_config *c, struct sl_
 	int rc;
 
 	memset(plan, 0, sizeof(*plan));
-	rc = gen_link_get(&plan->link, c->ifname, err);
-	if (!rc)
-		rc = set_queues(plan, c, err);
-	if (rc)
-		return rc;
 	/* Not of the seed: two runs with one seed send the same flows in the same order, but the
 	 * stragglers of one are not the packets of the other. */
 	plan->run = (uint16_t)((uint64_t)getpid() * 40503u ^ gen_now_ns() >> 10);
@@ -251,6 +258,14 @@ int gen_plan_build(struct gen_plan *plan, const struct gen_config *c, struct sl_
 	plan->warmup_ns = c->warmup_ns;
 	plan->shift_ns = c->shift_ns;
 	set_mode(plan, c);
+	rc = set_queues(plan, c, err);
+	if (!rc && !c->pcap)
+		rc = read_traffic(plan, c, err);
+	/* behind all that is wrong on any machine */
+	if (!rc)
+		rc = gen_link_get(&plan->link, c->ifname, err);
+	if (rc)
+		return rc;
 	rc = c->pcap ? read_capture(plan, c, err) : build_flows(plan, c, err);
 	plan->duration_ns = c->duration_ns;
 	if (!c->duration_ns && !c->count && !plan->captured)

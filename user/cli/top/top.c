@@ -102,8 +102,11 @@ int cmd_top(int argc, char **argv)
 
 	if (!opt_parse(&spec, argc, argv, &config, &status))
 		return status;
-	if (check_terminal(&err) || target_open(config.name, &inst, &err))
-		return cli_fail(&err);
+	ret = check_terminal(&err);
+	if (!ret)
+		ret = target_open(config.name, &inst, &err);
+	if (ret)
+		return opt_refuse(&spec, ret, &err);
 	setlocale(LC_ALL, "");
 	catch_signals();
 	collector = collector_new(inst);
