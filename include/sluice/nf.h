@@ -58,7 +58,6 @@ struct sl_packet {
 	uint8_t *data; /* start of the Ethernet header */
 	const struct sl_meta *meta; /* parsed by XDP: offsets, hash, flags; never NULL */
 	struct sl_flow_table **tables; /* of its shard, one for each NF of the chain */
-	uint32_t len; /* bytes */
 	uint16_t queue; /* RX queue it came from */
 	uint8_t iface; /* interface it came from: index of the instance's -i options */
 	uint8_t out_iface; /* for SL_TX; initialised to `iface` */
@@ -66,6 +65,7 @@ struct sl_packet {
 	uint8_t reason; /* for SL_DROP: enum sl_drop */
 	uint16_t ring; /* which of the dataplane's rings it came from; the dataplane's */
 	uint64_t addr; /* the frame's address in the UMEM; the dataplane's */
+	uint32_t len; /* bytes */
 };
 
 /* What process() is given. Valid during the call. */

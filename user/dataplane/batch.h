@@ -8,6 +8,21 @@
 
 #include "dataplane/internal.h"
 
+/* A packet of ring `ring`, whose home has this `origin`, at `data`. */
+static inline void batch_fill(struct sl_packet *p, struct sl_shard *shard, unsigned ring,
+			      uint64_t origin, uint8_t *data, uint64_t addr, uint32_t len)
+{
+	const struct sl_meta *meta = (const struct sl_meta *)(data - sizeof(*meta));
+
+	p->data = data;
+	p->meta = meta;
+	p->tables = shard->tables;
+	memcpy((uint8_t *)p + SL_PACKET_ORIGIN, &origin, sizeof(origin));
+	p->addr = addr;
+	p->len = len;
+	shard->ring[ring].last = shard_last(meta->seq);
+}
+
 /*
  * Put an owned packet into the batch; there is room. From here on it counts as processed for rule
  * (d): no bucket is released before the batch is carried out (handover_check() wants an empty
@@ -16,26 +31,11 @@
 static inline void batch_put(struct worker *w, unsigned ring, uint64_t addr, uint32_t len)
 {
 	struct sl_dataplane *dp = w->dp;
-	const struct sl_home *h = &dp->home[ring];
-	struct sl_packet *p = &w->packet[w->batch];
 	uint8_t *data = dp->area + addr;
 	const struct sl_meta *meta = (const struct sl_meta *)(data - sizeof(*meta));
-	struct sl_shard *shard = shard_of(dp, meta->bucket);
 
-	w->batch++;
-	*p = (struct sl_packet){
-		.data = data,
-		.meta = meta,
-		.tables = shard->tables,
-		.len = len,
-		.queue = h->queue,
-		.iface = h->iface,
-		.out_iface = h->iface,
-		.ring = (uint16_t)ring,
-		.addr = addr,
-	};
-	shard->ring[ring].next = meta->seq + 1;
-	shard->ring[ring].valid = 1;
+	batch_fill(&w->packet[w->batch++], shard_of(dp, meta->bucket), ring, dp->home[ring].origin,
+		   data, addr, len);
 }
 
 /* Carry out the verdicts: transmit, free, count. The batch is empty afterwards. */

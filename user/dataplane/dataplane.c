@@ -125,10 +125,8 @@ static int alloc(struct sl_dataplane *dp, struct sl_error *err)
 	memset(dp->home, 0, dp->rings * sizeof(*dp->home));
 	memset(dp->worker, 0, dp->workers_max * sizeof(*dp->worker));
 	for (unsigned i = 0; i < dp->inst->ifaces; i++)
-		for (unsigned q = 0; q < dp->iface_queues[i]; q++) {
-			dp->home[dp->iface_base[i] + q].iface = (uint8_t)i;
-			dp->home[dp->iface_base[i] + q].queue = (uint16_t)q;
-		}
+		for (unsigned q = 0; q < dp->iface_queues[i]; q++)
+			home_init(dp, dp->iface_base[i] + q, i, q);
 	ret = frames_init(dp, err);
 	if (ret)
 		return ret;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dataplane/frames.h"
 
@@ -38,6 +39,20 @@ void frames_free(struct sl_dataplane *dp)
 	if (dp->area)
 		sl_area_unmap(dp->area, dp->area_size);
 	dp->area = NULL;
+}
+
+void home_init(struct sl_dataplane *dp, unsigned ring, unsigned iface, unsigned queue)
+{
+	struct sl_home *h = &dp->home[ring];
+	const struct sl_packet blank = {.queue = (uint16_t)queue,
+					.iface = (uint8_t)iface,
+					.out_iface = (uint8_t)iface,
+					.verdict = SL_NEXT,
+					.ring = (uint16_t)ring};
+
+	h->iface = (uint8_t)iface;
+	h->queue = (uint16_t)queue;
+	memcpy(&h->origin, (const uint8_t *)&blank + SL_PACKET_ORIGIN, sizeof(h->origin));
 }
 
 int home_open(struct sl_dataplane *dp, unsigned ring, struct sl_error *err)

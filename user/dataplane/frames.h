@@ -27,6 +27,9 @@ uint64_t caches_memory(const struct sl_dataplane *dp);
 int frames_init(struct sl_dataplane *dp, struct sl_error *err);
 void frames_free(struct sl_dataplane *dp);
 
+/* Say which interface (index in the instance) and queue the home is of. */
+void home_init(struct sl_dataplane *dp, unsigned ring, unsigned iface, unsigned queue);
+
 /* Register the area for the home's queue and fill its fill ring. */
 int home_open(struct sl_dataplane *dp, unsigned ring, struct sl_error *err);
 void home_close(struct sl_dataplane *dp, unsigned ring);

@@ -87,10 +87,10 @@ static bool ring_drained_d(const struct worker *w, const struct sl_outgoing *out
 		return false;
 	/* pairs with the release in announce() */
 	first = atomic_load_explicit(&sr->first, memory_order_acquire);
-	if (sr->valid && first >> 32 == out->epoch)
-		return sr->next == (uint32_t)first;
+	if (sr->last && first >> 32 == out->epoch)
+		return (uint32_t)sr->last == (uint32_t)first;
 	count = __atomic_load_n(&stats->packets, __ATOMIC_ACQUIRE);
-	return sr->valid ? sr->next == (uint32_t)count : count == 0;
+	return sr->last ? (uint32_t)sr->last == (uint32_t)count : count == 0;
 }
 
 /*

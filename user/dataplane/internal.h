@@ -41,6 +41,8 @@ struct sl_home {
 	_Atomic bool active; /* workers poll it; release by housekeeping, acquire by workers */
 	uint8_t iface;
 	uint16_t queue;
+	/* queue .. ring of a packet that came from here, as they lie in struct sl_packet */
+	uint64_t origin;
 	atomic_flag fill_lock SL_LINE; /* tried, never spun on */
 	uint64_t *spare; /* free frames that the fill ring does not need now; under fill_lock */
 	_Atomic uint32_t spare_n; /* written under fill_lock */
@@ -48,6 +50,10 @@ struct sl_home {
 	_Atomic uint32_t parked SL_LINE; /* frames of this home that wait in parks */
 	_Atomic uint32_t in_flight SL_LINE; /* frames given to this ring's TX, not yet completed */
 };
+
+/* Where `origin` lies in a packet. */
+#define SL_PACKET_ORIGIN offsetof(struct sl_packet, queue)
+_Static_assert(SL_PACKET_ORIGIN + 8 == offsetof(struct sl_packet, addr), "origin is one word");
 
 /* Free frames that one worker holds for one home. Room for all of the home's, so it never
  * overflows. */
@@ -62,8 +68,9 @@ struct sl_cache {
 
 /* What the drain rule (d) needs to know of one ring. */
 struct sl_shard_ring {
-	uint32_t next; /* L: 1 + number of the last packet processed. Owner only */
-	uint32_t valid; /* a packet of this incarnation made `next`. Owner only */
+	/* 1 << 32 | L, L = 1 + number of the last packet processed; 0: none in this incarnation.
+	 * Owner only */
+	uint64_t last;
 	_Atomic uint64_t first; /* F: epoch << 32 | number of the new owner's first packet */
 };
 
@@ -73,6 +80,13 @@ struct sl_shard {
 	_Atomic uint32_t log; /* index of the latest move in `moves`; housekeeping */
 	struct sl_shard_ring ring[]; /* one for each ring */
 };
+
+#define SL_LAST_VALID (1ull << 32)
+
+static inline uint64_t shard_last(uint32_t seq)
+{
+	return SL_LAST_VALID | (uint32_t)(seq + 1);
+}
 
 /* --- parks (park.c) ----------------------------------------------------------------------------
  */

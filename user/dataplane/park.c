@@ -179,10 +179,8 @@ void park_drain(struct worker *w, uint32_t bucket)
 	 * first one does.
 	 */
 	for (unsigned r = 0; r < w->dp->rings; r++)
-		if (p->first[r]) {
-			shard->ring[r].next = (uint32_t)p->first[r] + 1;
-			shard->ring[r].valid = 1;
-		}
+		if (p->first[r])
+			shard->ring[r].last = shard_last((uint32_t)p->first[r]);
 	/* housekeeping may have started the bucket's next move already */
 	if (field_load(log->bucket) == bucket && field_load(log->to) == w->id)
 		field_store(log->parked_max, p->count);

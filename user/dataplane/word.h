@@ -55,12 +55,12 @@ static inline struct sl_owner owner_load(const uint64_t *owner)
 	return owner_unpack(__atomic_load_n(owner, __ATOMIC_ACQUIRE));
 }
 
-/* Owned by `worker`, and not about to leave it. Acquire as above. */
-static inline bool owner_stays(const uint64_t *owner, unsigned worker)
+/* Its owner and next are those of `here`, in whatever epoch. Acquire as above. */
+static inline bool owner_is(const uint64_t *owner, uint64_t here)
 {
-	struct sl_owner word = owner_load(owner);
+	const uint64_t mask = owner_pack((struct sl_owner){.owner = 0xffff, .next = 0xffff});
 
-	return word.owner == worker && word.next == worker;
+	return (__atomic_load_n(owner, __ATOMIC_ACQUIRE) & mask) == here;
 }
 
 /* a at or after b. Wrong only for epochs 2^31 apart. */
