@@ -160,7 +160,7 @@ static void handover_release(struct worker *w, const struct sl_outgoing *out)
 {
 	struct sl_instance *inst = w->dp->inst;
 	struct sl_owner word = owner_load(&inst->owners[out->bucket]);
-	struct sl_move *log = shard_log(w->dp, out->bucket);
+	struct sl_move *log = shard_log_latest(w->dp, out->bucket);
 
 	/* the ring of the log may have come round since this move began */
 	if (field_load(log->bucket) == out->bucket && field_load(log->epoch) == out->epoch) {

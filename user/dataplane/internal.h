@@ -78,6 +78,7 @@ struct sl_shard_ring {
 struct sl_shard {
 	struct sl_flow_table *tables[SL_CHAIN_MAX];
 	_Atomic uint32_t log; /* index of the latest move in `moves`; housekeeping */
+	_Atomic uint32_t log_before; /* of the one before; housekeeping, before `log` */
 	struct sl_shard_ring ring[]; /* one for each ring */
 };
 
@@ -285,10 +286,25 @@ static inline struct sl_shard *shard_of(const struct sl_dataplane *dp, uint32_t 
 }
 
 /* The entry of the bucket's latest move. Acquire: pairs with the release in log_move(). */
-static inline struct sl_move *shard_log(const struct sl_dataplane *dp, uint32_t bucket)
+static inline struct sl_move *shard_log_latest(const struct sl_dataplane *dp, uint32_t bucket)
 {
 	return &dp->inst->moves[atomic_load_explicit(&shard_of(dp, bucket)->log,
 						     memory_order_acquire)];
+}
+
+/*
+ * The entry of the move that brought the bucket to its owner. The next one may have begun before
+ * the owner has looked at its park; but not the one after that, which takes the owner's release.
+ */
+static inline struct sl_move *shard_log(const struct sl_dataplane *dp, uint32_t bucket)
+{
+	struct sl_move *latest = shard_log_latest(dp, bucket);
+
+	if (__atomic_load_n(&latest->to, __ATOMIC_RELAXED) ==
+	    owner_load(&dp->inst->owners[bucket]).owner)
+		return latest;
+	return &dp->inst->moves[atomic_load_explicit(&shard_of(dp, bucket)->log_before,
+						     memory_order_relaxed)];
 }
 
 static inline struct sl_park *park_of(const struct worker *w, uint32_t bucket)

@@ -81,6 +81,7 @@ static void log_move(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner w
 	uint64_t seq = ++dp->move_seq;
 	uint32_t index = seq % SL_MOVE_LOG;
 	struct sl_move *m = &dp->inst->moves[index];
+	struct sl_shard *shard = shard_of(dp, bucket);
 
 	/* readers skip an entry whose seq is 0 or changes while they copy it */
 	__atomic_store_n(&m->seq, 0, __ATOMIC_RELEASE);
@@ -94,8 +95,11 @@ static void log_move(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner w
 	field_store(m->parked_max, 0);
 	field_store(m->rule, SL_DRAIN_NONE);
 	__atomic_store_n(&m->seq, seq, __ATOMIC_RELEASE);
+	atomic_store_explicit(&shard->log_before,
+			      atomic_load_explicit(&shard->log, memory_order_relaxed),
+			      memory_order_relaxed);
 	/* release: whoever still reports on the bucket's last move finds this entry complete */
-	atomic_store_explicit(&shard_of(dp, bucket)->log, index, memory_order_release);
+	atomic_store_explicit(&shard->log, index, memory_order_release);
 }
 
 /* True if a move of the bucket began under `epoch`. */
