@@ -22,6 +22,7 @@
 #define FRAME 2048
 #define FRAMES 4096
 #define WAIT_MS 10 /* that a full output is given */
+#define LATE_MS 200 /* that a hand-over waits for one that takes nothing */
 
 struct rig {
 	struct sl_dataplane dp;
@@ -100,6 +101,54 @@ static double send_batch(struct rig *g, unsigned n)
 	return (double)(sl_clock_ns() - begin) / 1e6;
 }
 
+/* A second worker on the same output, with a ring of its own. The first one's socket will do. */
+struct other {
+	struct worker w;
+	struct sl_worker stat;
+	struct sl_worker_ring ring;
+	struct sl_cache cache;
+	struct xdp_desc desc[RING];
+	uint32_t producer, consumer;
+};
+
+static struct other *other_new(struct rig *g)
+{
+	struct other *o = aligned_alloc(SL_CACHE_LINE, sizeof(*o));
+
+	cr_assert_not_null(o);
+	memset(o, 0, sizeof(*o));
+	o->ring.open = true;
+	o->ring.xsk = (struct sl_xsk){.fd = g->ring.xsk.fd,
+				      .tx = {.cached_cons = RING,
+					     .mask = RING - 1,
+					     .size = RING,
+					     .producer = &o->producer,
+					     .consumer = &o->consumer,
+					     .ring = o->desc}};
+	o->cache.addr = malloc(FRAMES * sizeof(uint64_t));
+	o->w = (struct worker){
+		.dp = &g->dp, .stat = &o->stat, .ring = &o->ring, .cache = &o->cache};
+	return o;
+}
+
+static void other_free(struct other *o)
+{
+	free(o->cache.addr);
+	free(o);
+}
+
+/* One packet by the other worker. Does it go out? */
+static bool other_sends(struct rig *g, struct other *o)
+{
+	struct sl_packet p = {.data = g->dp.area, .len = 100};
+	uint32_t before = o->producer;
+
+	transmit(&o->w, &p, 0);
+	o->consumer = o->producer; /* this ring's packets the kernel takes at once */
+	transmit_flush(&o->w);
+	return o->producer != before;
+}
+
 static uint64_t lost(const struct rig *g)
 {
 	return g->stat.nf_drop[SL_DROP_TX_FULL];
@@ -169,6 +218,7 @@ static void count_asked(int sig)
 Test(transmit, a_link_that_is_down_is_asked_once_a_batch)
 {
 	struct rig *g = rig_new();
+	struct other *o = other_new(g);
 	int fd[2];
 
 	send_batch(g, RING);
@@ -185,9 +235,113 @@ Test(transmit, a_link_that_is_down_is_asked_once_a_batch)
 	cr_expect_eq(lost(g), 20 * SL_BATCH);
 	cr_expect(g->ring.tx_down);
 	cr_expect(transmit_taken(&g->w), "a hand-over does not wait for the link");
+	cr_expect_not(other_sends(g, o), "the bucket's new owner would be first when it is up");
 	kernel_takes(g, RING); /* it is up again */
 	send_batch(g, RING);
 	cr_expect_eq(lost(g), 20 * SL_BATCH);
+	cr_expect(other_sends(g, o));
+	other_free(o);
+	rig_free(g);
+}
+
+/* Asked again and again, as handover_check() does. Milliseconds until buckets may go. */
+static double asked_until_taken(struct rig *g)
+{
+	uint64_t begin = sl_clock_ns();
+
+	while (!transmit_taken(&g->w) && sl_clock_ns() - begin < 20000000000u)
+		usleep(1000);
+	return (double)(sl_clock_ns() - begin) / 1e6;
+}
+
+/* I4, every move ends, and I2, packets leave in order, where a device hangs. */
+Test(transmit, a_hand_over_waits_for_a_stuck_output_so_long_and_nobody_overtakes)
+{
+	struct rig *g = rig_new();
+	struct other *o = other_new(g);
+	double ms;
+
+	send_batch(g, 10);
+	cr_expect(other_sends(g, o), "no bucket has gone yet");
+	ms = asked_until_taken(g);
+	cr_expect_gt(ms, LATE_MS * 0.9);
+	cr_expect_lt(ms, 10000, "%.1f ms", ms);
+	cr_expect_not(other_sends(g, o), "it has the bucket now, and would overtake");
+	cr_expect_eq(o->stat.nf_drop[SL_DROP_TX_FULL], 1);
+	send_batch(g, 5);
+	kernel_takes(g, 9);
+	send_batch(g, 0);
+	cr_expect_not(other_sends(g, o), "one is left");
+	kernel_takes(g, 1);
+	send_batch(g, 0);
+	cr_expect(other_sends(g, o), "what the worker sent since is its own buckets'");
+	cr_expect_eq(g->stat.forwarded, 15);
+	other_free(o);
+	rig_free(g);
+}
+
+/* As long as something is taken now and then a hand-over waits for the rest. */
+Test(transmit, a_hand_over_waits_for_a_slow_output)
+{
+	struct rig *g = rig_new();
+	struct other *o = other_new(g);
+
+	send_batch(g, 9);
+	for (unsigned i = 0; i < 9; i++) {
+		uint64_t begin = sl_clock_ns();
+
+		send_batch(g, i == 0);
+		cr_expect_not(transmit_taken(&g->w), "after %u", i);
+		if (sl_clock_ns() - begin > LATE_MS * 500000ull)
+			cr_skip_test("skip: this thread was kept from its CPU");
+		usleep(LATE_MS * 1000 / 4);
+		kernel_takes(g, 1);
+	}
+	cr_expect(other_sends(g, o));
+	kernel_takes(g, 1);
+	cr_expect(transmit_taken(&g->w));
+	cr_expect(other_sends(g, o));
+	other_free(o);
+	rig_free(g);
+}
+
+/* Two workers gave buckets away while the output was stuck: each waits for the other's packets. */
+Test(transmit, workers_that_owe_do_not_overtake_each_other)
+{
+	struct rig *g = rig_new();
+	struct other *o = other_new(g);
+	struct sl_packet p = {.data = g->dp.area, .len = 100};
+
+	send_batch(g, 1);
+	transmit(&o->w, &p, 0);
+	asked_until_taken(g);
+	for (int i = 0; i < 20000 && !transmit_taken(&o->w); i++)
+		usleep(1000);
+	transmit(&o->w, &p, 0);
+	cr_expect_eq(o->stat.nf_drop[SL_DROP_TX_FULL], 1);
+	send_batch(g, 1);
+	cr_expect_eq(lost(g), 1);
+	kernel_takes(g, 1);
+	send_batch(g, 0);
+	cr_expect(other_sends(g, o), "the first has nothing left");
+	send_batch(g, 1);
+	cr_expect_eq(lost(g), 1, "and the other neither");
+	other_free(o);
+	rig_free(g);
+}
+
+/* Its thread ends: nobody asks the kernel any more, and the others must not wait for ever. */
+Test(transmit, a_worker_that_ends_owes_nothing)
+{
+	struct rig *g = rig_new();
+	struct other *o = other_new(g);
+
+	send_batch(g, 1);
+	asked_until_taken(g);
+	cr_expect_not(other_sends(g, o));
+	transmit_forgive(&g->w);
+	cr_expect(other_sends(g, o));
+	other_free(o);
 	rig_free(g);
 }
 

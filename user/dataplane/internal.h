@@ -49,6 +49,7 @@ struct sl_home {
 	atomic_flag comp_lock SL_LINE;
 	_Atomic uint32_t parked SL_LINE; /* frames of this home that wait in parks */
 	_Atomic uint32_t in_flight SL_LINE; /* frames given to this ring's TX, not yet completed */
+	_Atomic uint32_t tx_owed; /* workers whose `tx_owed` is set here; by these workers */
 };
 
 /* Where `origin` lies in a packet. */
@@ -134,6 +135,10 @@ struct sl_worker_ring {
 	bool tx_down; /* the kernel refuses: the interface is down */
 	bool tx_stuck; /* full, and waited for in vain: not again until the kernel takes something
 			*/
+	uint32_t tx_seen; /* consumer index after the latest kick */
+	uint64_t tx_since; /* cycle count when it moved; 0: nothing waits */
+	uint32_t tx_owed; /* 1: buckets have gone before the kernel took all up to `tx_due` */
+	uint32_t tx_due;
 	uint32_t last_epoch; /* stamp of the latest packet taken */
 };
 

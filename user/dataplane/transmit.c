@@ -11,6 +11,11 @@
 #define TX_WAIT_PER_SECOND 100 /* 10 ms */
 #define TX_NAP_NS 10000
 #define KICKS_PER_ROUND 4
+/*
+ * A hand-over waits so long for an output that takes nothing. Far beyond what a driver needs, or a
+ * pause frame asks for (3 ms at 10 Gbit/s, IEEE 802.3 31B).
+ */
+#define TX_LATE_PER_SECOND 5 /* 200 ms */
 #define ETH_OVERHEAD (14 + 8) /* header and two VLAN tags do not count against the MTU */
 
 static void drop(struct worker *w, const struct sl_packet *p, unsigned ring, enum sl_drop reason)
@@ -30,21 +35,40 @@ static bool tx_full(const struct sl_worker_ring *r)
 	       r->xsk.tx.size;
 }
 
-/* One system call. True while the kernel goes on taking. */
-static bool kick(struct sl_worker_ring *r)
+/* What buckets that have gone left behind is with the kernel: their new owners may send here. */
+static void owe_nothing(struct worker *w, unsigned out)
 {
-	int ret;
+	if (!w->ring[out].tx_owed)
+		return;
+	w->ring[out].tx_owed = 0;
+	atomic_fetch_sub_explicit(&w->dp->home[out].tx_owed, 1, memory_order_relaxed);
+}
 
-	if (tx_empty(r)) {
-		r->tx_dirty = false;
-		r->tx_down = false;
-		r->tx_stuck = false;
-		return false;
-	}
-	ret = sl_xsk_kick(&r->xsk);
-	r->tx_down = ret && ret != -EAGAIN;
-	r->tx_dirty = !tx_empty(r);
+/* How far the kernel has come. */
+static void look(struct worker *w, unsigned out)
+{
+	struct sl_worker_ring *r = &w->ring[out];
+	uint32_t consumer = __atomic_load_n(r->xsk.tx.consumer, __ATOMIC_ACQUIRE);
+
+	r->tx_dirty = consumer != r->xsk.tx.cached_prod;
+	if (!r->tx_dirty)
+		r->tx_since = 0;
+	else if (!r->tx_since || consumer != r->tx_seen)
+		r->tx_since = sl_cycles();
+	r->tx_seen = consumer;
 	r->tx_stuck &= tx_full(r);
+	if ((int32_t)(consumer - r->tx_due) >= 0)
+		owe_nothing(w, out);
+}
+
+/* One system call. True while the kernel goes on taking. */
+static bool kick(struct worker *w, unsigned out)
+{
+	struct sl_worker_ring *r = &w->ring[out];
+	int ret = tx_empty(r) ? 0 : sl_xsk_kick(&r->xsk);
+
+	r->tx_down = ret && ret != -EAGAIN;
+	look(w, out);
 	return r->tx_dirty && !r->tx_down;
 }
 
@@ -62,7 +86,7 @@ static bool tx_make_room(struct worker *w, unsigned out, uint32_t *idx)
 	if (!w->tx_until)
 		w->tx_until = sl_cycles() + w->dp->tsc_hz / TX_WAIT_PER_SECOND;
 	for (;;) {
-		kick(r);
+		kick(w, out);
 		frames_complete(w, out);
 		if (xsk_ring_prod__reserve(&r->xsk.tx, 1, idx) == 1)
 			return true;
@@ -80,6 +104,16 @@ static unsigned out_ring(const struct sl_dataplane *dp, unsigned iface, unsigned
 	unsigned n = atomic_load_explicit(&dp->iface_active[iface], memory_order_acquire);
 
 	return dp->iface_base[iface] + (queue < n ? queue : queue % n);
+}
+
+/*
+ * Others have given buckets away while this output took nothing: what this worker sent now could
+ * overtake what it still owes. The load is of a line that a transmission writes anyway.
+ */
+static bool tx_barred(const struct worker *w, unsigned out)
+{
+	return atomic_load_explicit(&w->dp->home[out].tx_owed, memory_order_relaxed) !=
+	       w->ring[out].tx_owed;
 }
 
 void transmit(struct worker *w, struct sl_packet *p, unsigned ring)
@@ -101,7 +135,7 @@ void transmit(struct worker *w, struct sl_packet *p, unsigned ring)
 	}
 	out = out_ring(dp, p->out_iface, p->queue);
 	r = &w->ring[out];
-	if (!r->open ||
+	if (!r->open || tx_barred(w, out) ||
 	    (xsk_ring_prod__reserve(&r->xsk.tx, 1, &idx) != 1 && !tx_make_room(w, out, &idx))) {
 		drop(w, p, ring, SL_DROP_TX_FULL);
 		return;
@@ -123,7 +157,7 @@ void transmit_flush(struct worker *w)
 		struct sl_worker_ring *r = &w->ring[i];
 
 		for (int k = 0; r->tx_dirty && k < KICKS_PER_ROUND; k++)
-			if (!kick(r))
+			if (!kick(w, i))
 				break;
 		if (r->open)
 			frames_complete(w, i);
@@ -131,16 +165,40 @@ void transmit_flush(struct worker *w)
 	w->tx_until = 0;
 }
 
+/* The kernel takes nothing and may never again. */
+static bool tx_late(const struct worker *w, const struct sl_worker_ring *r)
+{
+	return r->tx_down || sl_cycles() - r->tx_since > w->dp->tsc_hz / TX_LATE_PER_SECOND;
+}
+
+static void owe(struct worker *w, unsigned out)
+{
+	struct sl_worker_ring *r = &w->ring[out];
+
+	r->tx_due = r->xsk.tx.cached_prod;
+	if (r->tx_owed)
+		return;
+	r->tx_owed = 1;
+	/* whoever gets a bucket sees this through the release of its owner word */
+	atomic_fetch_add_explicit(&w->dp->home[out].tx_owed, 1, memory_order_relaxed);
+}
+
 bool transmit_taken(struct worker *w)
 {
-	bool all = true;
-
 	for (unsigned i = 0; i < w->dp->rings; i++) {
-		struct sl_worker_ring *r = &w->ring[i];
-
-		if (r->tx_dirty)
-			kick(r);
-		all &= !r->tx_dirty || r->tx_down;
+		if (w->ring[i].tx_dirty)
+			kick(w, i);
+		if (w->ring[i].tx_dirty && !tx_late(w, &w->ring[i]))
+			return false;
 	}
-	return all;
+	for (unsigned i = 0; i < w->dp->rings; i++)
+		if (w->ring[i].tx_dirty)
+			owe(w, i);
+	return true;
+}
+
+void transmit_forgive(struct worker *w)
+{
+	for (unsigned i = 0; i < w->dp->rings; i++)
+		owe_nothing(w, i);
 }

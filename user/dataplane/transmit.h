@@ -18,8 +18,15 @@ void transmit(struct worker *w, struct sl_packet *p, unsigned ring);
  * hold, and take back the frames that it has sent. */
 void transmit_flush(struct worker *w);
 
-/* Has the kernel taken everything that this worker gave it? An interface that is down takes nothing
- * and counts as taken: every move ends. */
+/*
+ * May buckets go, that is, has the kernel taken everything that this worker gave it? An interface
+ * that is down, or has taken nothing for 200 ms, is not waited for: every move ends. But until it
+ * has taken what it then holds, the other workers' packets to that queue are dropped (`tx_full`),
+ * so that none of them overtakes.
+ */
 bool transmit_taken(struct worker *w);
+
+/* The worker's thread ends and will not give the kernel another chance: the others may send. */
+void transmit_forgive(struct worker *w);
 
 #endif /* SL_DATAPLANE_TRANSMIT_H */

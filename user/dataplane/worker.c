@@ -266,6 +266,7 @@ static void *worker_main(void *arg)
 	stat_set(&w->stat->heartbeat_ns, w->now_ns);
 	while (!atomic_load_explicit(&w->quit, memory_order_acquire) || !worker_idle(w))
 		worker_round(w);
+	transmit_forgive(w);
 	shards_sweep_all(w);
 	return NULL;
 }
