@@ -11,11 +11,10 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "kernel_types.h"
-
 char LICENSE[] SEC("license") = "GPL";
 
-/* Program id -> redirects failed. User space enters the programs that it cares for. */
+/* XSKMAP's id -> redirects failed. User space enters the maps that it cares for: they stay when the
+ * program is replaced. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
@@ -24,15 +23,15 @@ struct {
 } redirect_errors SEC(".maps");
 
 SEC("tp_btf/xdp_redirect_err")
-int BPF_PROG(redirect_err, const void *dev, const struct bpf_prog *xdp, const void *target, int err)
+int BPF_PROG(redirect_err, const void *dev, const void *xdp, const void *target, int err,
+	     __u32 map_type, __u32 map_id)
 {
-	__u32 id = xdp->aux->id;
 	__u64 *count;
 
 	/* __xsk_rcv(): no buffer, longer than a buffer (both rx_dropped), RX ring full */
 	if (err == -ENOMEM || err == -ENOSPC || err == -ENOBUFS)
 		return 0;
-	count = bpf_map_lookup_elem(&redirect_errors, &id);
+	count = bpf_map_lookup_elem(&redirect_errors, &map_id);
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	return 0;

@@ -9,14 +9,6 @@
 
 #include <linux/types.h>
 
-struct bpf_prog_aux {
-	__u32 id;
-} __attribute__((preserve_access_index));
-
-struct bpf_prog {
-	struct bpf_prog_aux *aux;
-} __attribute__((preserve_access_index));
-
 struct net_device {
 	int ifindex;
 } __attribute__((preserve_access_index));

@@ -329,7 +329,7 @@ adopted() { # the program is on the interface: configure and serve it
 
 # XDP has given its verdict when the kernel finds that a slot's socket is bound elsewhere.
 redirects_fail() { # MODE
-	local slot
+	local slot gen i
 	tb_up "$NAME" 1 2
 	tb_s attach "$TB_D" --match all --mode "$1"
 	tb_run --workers 2 --nf sink
@@ -338,7 +338,14 @@ redirects_fail() { # MODE
 	tb_spawn wrong "$E2E/wrong_slot" "${NAME}d1" "$(PINS)/$TB_D/xsks" 1 # queue 0, worker 1
 	slot=$TB_PID
 	tb_wait 5 grep -q placed "$TB_RUN/wrong.log"
-	tb_gen "$SLUICE" gen "$TB_G" --count 1000 --rate 10000
+	# the program is upgraded meanwhile: not one is missed
+	tb_spawn_gen gen "$SLUICE" gen "$TB_G" --count 1000 --rate 1000
+	gen=$TB_PID
+	for i in 1 2 3; do
+		tb_s attach "$TB_D" --replace -j
+		sleep 0.2
+	done
+	wait "$gen"
 	losses_hold '.redirect_error == 1000' '.consumed == 300' '.seen == 1300'
 	# the socket takes its slot along: what no slot holds is the stack's
 	tb_stop "$slot"

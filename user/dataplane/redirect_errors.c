@@ -14,17 +14,19 @@ struct sl_redirect_errors {
 	uint64_t base; /* of former incarnations */
 };
 
-void redirect_errors_watch(struct sl_dataplane *dp)
+static int enter_maps(struct sl_dataplane *dp, int map_fd)
 {
-	if (!dp->redirect_errors)
-		return;
-	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
-		uint64_t zero = 0;
-		uint32_t id = 0;
+	const uint64_t zero = 0;
 
-		if (!bpf_xdp_query_id(dp->inst->iface[i].ifindex, 0, &id) && id)
-			bpf_map_update_elem(dp->redirect_errors->map_fd, &id, &zero, BPF_NOEXIST);
+	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
+		struct bpf_map_info info = {0};
+		uint32_t len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(dp->inst->iface[i].xsks_fd, &info, &len) ||
+		    bpf_map_update_elem(map_fd, &info.id, &zero, BPF_NOEXIST))
+			return -errno;
 	}
+	return 0;
 }
 
 void redirect_errors_open(struct sl_dataplane *dp)
@@ -35,7 +37,8 @@ void redirect_errors_open(struct sl_dataplane *dp)
 		return;
 	e->base = dp->inst->control->redirect_error;
 	e->skel = redirect_err_bpf__open_and_load();
-	if (!e->skel || redirect_err_bpf__attach(e->skel)) {
+	if (!e->skel || enter_maps(dp, bpf_map__fd(e->skel->maps.redirect_errors)) ||
+	    redirect_err_bpf__attach(e->skel)) {
 		dp_log(dp, "redirect errors cannot be counted: tracepoint xdp_redirect_err: %s",
 		       strerror(errno));
 		redirect_err_bpf__destroy(e->skel);

@@ -8,11 +8,9 @@
 
 #include "dataplane/internal.h"
 
-/* Start counting for the instance's programs. Where the kernel refuses the tracepoint a line says
- * so, and the count stays 0. */
+/* Start counting for the instance's XSKMAPs, whichever program redirects into them. Where the
+ * kernel refuses the tracepoint a line says so, and the count stays 0. */
 void redirect_errors_open(struct sl_dataplane *dp);
-/* Count for programs that have replaced them too. The watch thread: takes the RTNL lock. */
-void redirect_errors_watch(struct sl_dataplane *dp);
 /* Bring control.redirect_error up to date. Housekeeping. */
 void redirect_errors_publish(struct sl_dataplane *dp);
 void redirect_errors_close(struct sl_dataplane *dp);

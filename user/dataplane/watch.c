@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "dataplane/housekeeping.h"
-#include "dataplane/redirect_errors.h"
 #include "dataplane/watch.h"
 
 #define WATCH_MS 250
@@ -16,7 +15,6 @@ static void look(struct sl_dataplane *dp, unsigned round)
 {
 	bool changed = false;
 
-	redirect_errors_watch(dp);
 	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
 		unsigned now = sl_iface_queues(&dp->inst->iface[i]);
 
@@ -50,7 +48,6 @@ int watch_start(struct sl_dataplane *dp, struct sl_error *err)
 	dp->watch_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (dp->watch_event < 0)
 		return sl_error_set(err, -errno, "eventfd: %s", strerror(errno));
-	redirect_errors_watch(dp);
 	for (unsigned i = 0; i < dp->inst->ifaces; i++)
 		dp->queues_looked[i] = sl_iface_queues(&dp->inst->iface[i]);
 	ret = pthread_create(&dp->watcher, NULL, watch_main, dp);

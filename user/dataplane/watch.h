@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * watch.h - looks that take the kernel's RTNL lock: queue counts, and which program is attached.
- * Others hold that lock for seconds (a network namespace that goes away), so they have a thread of
- * their own, and no move waits.
+ * watch.h - looks at queue counts, which take the kernel's RTNL lock. Others hold that lock for
+ * seconds (a network namespace that goes away), so they have a thread of their own, and no move
+ * waits.
  */
 #ifndef SL_DATAPLANE_WATCH_H
 #define SL_DATAPLANE_WATCH_H
