@@ -33,7 +33,8 @@ SAN_FLAGS_tsan := -fsanitize=thread -Wno-tsan -fno-omit-frame-pointer
 SAN_FLAGS := $(if $(SANITIZE),$(or $(SAN_FLAGS_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): give asan or tsan)))
 DEFS := -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
 INC := -Iinclude -Iuser -Ibpf -Iheaders -I$(B)/bpf
-ALL_CFLAGS := -std=gnu17 $(CFLAGS) $(WARN) $(DEFS) $(INC) -fPIC -pthread \
+# No fused multiply-add: priorities must come out alike on every CPU.
+ALL_CFLAGS := -std=gnu17 -ffp-contract=off $(CFLAGS) $(WARN) $(DEFS) $(INC) -fPIC -pthread \
 	$(SAN_FLAGS) $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -ldl -lm -pthread
 
