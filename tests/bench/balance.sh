@@ -9,7 +9,7 @@ source "$(dirname "$0")/lib.sh"
 source "$(dirname "$0")/../../scripts/skew.sh"
 PHASES=${PHASES:-8} ROUNDS=${ROUNDS:-1}
 SKEW_DEMAND=${DEMAND:-1.1} SKEW_FLOWS=1000 SKEW_ZIPF=1.3 SKEW_SHARE=0.97 SKEW_BURST=${BURST:-4}
-SKEW_CONFIG=${CONFIG-'balance: {tick_min: 20ms, min_interval: 20ms, smoothing: 100ms}'}
+SKEW_CONFIG=${CONFIG-'balance: {tick_min: 10ms, min_interval: 10ms, smoothing: 100ms}'}
 
 deal() { xargs -n 100 nsenter --net="/run/netns/$TB_NAME-dut" "$SLUICE" move "$TB_D" <"$TB_RUN/$1" >/dev/null; }
 lost() { tb_s losses "$TB_D" -j | jq '.ring_full + .no_frame + .park_overflow + .stray + ([.nf_drop[]] | add // 0)'; }

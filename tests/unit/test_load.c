@@ -122,6 +122,76 @@ Test(load, shifted_hot_bucket_is_seen_in_one_interval)
 	cr_expect_lt(load.buckets[8].rate, 200, "%f", load.buckets[8].rate);
 }
 
+/* Four packets in each interval of 5 ms are not enough to believe; the sum of some intervals is. */
+Test(load, shift_is_seen_through_short_intervals)
+{
+	unsigned n = 0;
+
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 20;
+	m.rate[8] = 800;
+	sample();
+	for (unsigned i = 0; i < 100; i++) {
+		model_run(&m, 5000000);
+		sample();
+	}
+	m.rate[8] = 20;
+	m.rate[12] = 800;
+	while ((load.buckets[12].rate < 500 || load.buckets[8].rate > 200) && n++ < 100) {
+		model_run(&m, 5000000);
+		sample();
+	}
+	cr_expect_lt(n, 20, "%u intervals of 5 ms: 12 at %f, 8 at %f", n, load.buckets[12].rate,
+		     load.buckets[8].rate);
+}
+
+/* What was believed at once is averaged with what follows, not held up by the smoothing. */
+Test(load, shift_is_known_well_soon)
+{
+	double worst = 0;
+
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 20;
+	sample();
+	run(5);
+	for (unsigned b = 0; b < 32; b++)
+		m.rate[b] = 5000;
+	for (unsigned i = 0; i < 8; i++) {
+		model_run(&m, 10000000);
+		sample();
+	}
+	/* 400 packets each: a standard deviation of 5 % */
+	for (unsigned b = 0; b < 32; b++)
+		worst = fmax(worst, fabs(load.buckets[b].rate - 5000) / 5000);
+	cr_expect_lt(worst, 0.2, "off by %f", worst);
+}
+
+/*
+ * A hot set shifts: a few buckets show it in 10 ms, the many with a handful of packets do not, but
+ * together they are half of the load, and the planner needs their sums.
+ */
+Test(load, shift_of_many_small_buckets_is_seen_at_once)
+{
+	double sum[4] = {0}, want[4] = {0};
+
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = b % 4 == 0 ? 400 : 4;
+	m.rate[8] = 8000;
+	sample();
+	run(10);
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = b % 4 == 1 ? 400 : 4;
+	m.rate[13] = 8000;
+	model_run(&m, 10000000);
+	sample();
+	for (unsigned b = 0; b < 256; b++) {
+		sum[b % 4] += load.buckets[b].rate;
+		want[b % 4] += m.rate[b];
+	}
+	cr_expect_float_eq(sum[1], want[1], 0.15 * want[1], "%f, true %f", sum[1], want[1]);
+	cr_expect_lt(sum[0], 0.1 * want[1], "%f, true %f", sum[0], want[0]);
+}
+
 Test(load, noise_is_smoothed)
 {
 	double spread = 0, raw = sqrt(1000.0 / 0.1);

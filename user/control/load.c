@@ -7,10 +7,16 @@
 #include "control/load.h"
 
 #define INTERVAL_MIN_NS 1000000
-/* A change by a factor of two that is six standard deviations of a Poisson count off is no noise.
+/*
+ * A change by a factor of two that is four standard deviations of a Poisson count off is no noise.
+ * Counts of short intervals are small, so those of the latest CHANGE_SECONDS are asked too.
  */
 #define CHANGE_FACTOR 2
-#define CHANGE_SIGMAS 6
+#define CHANGE_SIGMAS 4
+#define CHANGE_SECONDS 0.05
+/* Buckets with so much of the packets changed: then the traffic is another, and what was learnt of
+ * the buckets that are too small to tell is void as well. */
+#define CHANGE_SHARE 0.25
 #define OUTLIER 4
 #define ENOUGH_SAMPLES 8 /* cost samples in an interval that count with half their weight */
 #define BACKLOG_SHARE 0.25
@@ -56,14 +62,32 @@ static bool changed(double count, double expected)
 	       fabs(count - expected) > CHANGE_SIGMAS * sigma;
 }
 
-static void update_rate(struct sl_load_bucket *b, uint64_t packets, double dt, double alpha)
+/* The rate is another one since `seconds` ago: what was learnt before is void. */
+static void believe(struct sl_load_bucket *b, double count, double seconds, double window)
 {
-	double count = (double)packets;
+	b->rate = (float)(count / seconds);
+	b->age = (float)seconds;
+	b->recent = b->expected = (float)(b->rate * window);
+}
 
-	if (changed(count, b->rate * dt))
-		b->rate = (float)(count / dt);
+/*
+ * The mean over the time since the rate last changed; once that is longer than the smoothing, an
+ * exponential mean. `window` is how many seconds `recent` covers, `keep` what is left of it.
+ */
+static void update_rate(struct sl_load_bucket *b, uint64_t packets, double dt, double alpha,
+			double window, double keep, bool all_changed)
+{
+	double count = (double)packets, expected = b->rate * dt;
+
+	b->recent = (float)(b->recent * keep + count);
+	b->expected = (float)(b->expected * keep + expected);
+	b->age += (float)dt;
+	if (all_changed || changed(count, expected))
+		believe(b, count, dt, window);
+	else if (changed(b->recent, b->expected))
+		believe(b, b->recent, window, window);
 	else
-		b->rate += (float)((count / dt - b->rate) * alpha);
+		b->rate += (float)((count / dt - b->rate) * fmax(alpha, dt / b->age));
 }
 
 /*
@@ -189,9 +213,32 @@ static void compute_loads(struct sl_load *l, const struct sl_sample *s)
 	}
 }
 
+/* Whether buckets that carry, or carried, much of the packets changed in this interval. */
+static bool traffic_changed(const struct sl_load *l, const struct sl_sample *s, double dt)
+{
+	double came = 0, went = 0, packets = 0, foretold = 0;
+
+	for (unsigned b = 0; b < l->buckets_n; b++) {
+		double count = (double)delta(s->buckets[b].packets, l->buckets[b].last_packets);
+		double expected = l->buckets[b].rate * dt;
+
+		packets += count;
+		foretold += expected;
+		if (!changed(count, expected))
+			continue;
+		came += count;
+		went += expected;
+	}
+	return came > CHANGE_SHARE * packets || went > CHANGE_SHARE * foretold;
+}
+
 static void update_buckets(struct sl_load *l, const struct sl_sample *s,
 			   struct arrivals arrivals[SL_MAX_WORKERS], double dt, double alpha)
 {
+	double keep = exp(-dt / CHANGE_SECONDS);
+	bool all = traffic_changed(l, s, dt);
+
+	l->window = l->window * keep + dt;
 	for (unsigned b = 0; b < l->buckets_n; b++) {
 		const struct sl_sample_bucket *now = &s->buckets[b];
 		struct sl_load_bucket *k = &l->buckets[b];
@@ -201,7 +248,7 @@ static void update_buckets(struct sl_load *l, const struct sl_sample *s,
 		k->last_packets = now->packets;
 		if (!(dt > 0))
 			continue;
-		update_rate(k, packets, dt, alpha);
+		update_rate(k, packets, dt, alpha, l->window, keep, all);
 		if (now->owner >= l->workers_n || !(k->cost > 0))
 			continue;
 		arrivals[now->owner].packets += (double)packets;

@@ -60,6 +60,9 @@ struct sl_load_bucket {
 	uint32_t last_samples;
 	uint16_t last_owner;
 	float rate; /* packets per second, smoothed */
+	float age; /* seconds for which it has not changed at once */
+	float recent, expected; /* packets of the latest `window` seconds, and what `rate` foretold
+				 */
 	float cost; /* cycles per packet, smoothed; 0: no sample yet */
 	float load; /* cores */
 };
@@ -69,6 +72,7 @@ struct sl_load {
 	unsigned rounds; /* intervals seen: 0 until the second sample */
 	uint64_t last_ns;
 	uint64_t smoothing_ns; /* time constant of rates, costs and scales */
+	double window; /* seconds, exponentially weighted */
 	double mean_cost; /* cycles per packet over all workers, smoothed */
 	struct sl_load_worker *workers;
 	struct sl_load_bucket *buckets;
@@ -80,8 +84,10 @@ void sl_load_fini(struct sl_load *l);
 
 /*
  * Take a sample. Samples less than a millisecond apart are ignored. A bucket whose arrivals at
- * least double or halve beyond what chance explains is believed at once, not smoothed: that is how
- * a shifted hot set is seen within one tick.
+ * least double or halve beyond what chance explains is believed at once, not smoothed, and then
+ * averaged over the time since: that is how a shifted hot set is seen within one tick, and known
+ * well after a few. Where buckets with a quarter of the packets changed, all are taken anew: most
+ * are too small to show it one by one.
  */
 void sl_load_update(struct sl_load *l, const struct sl_sample *s);
 

@@ -11,6 +11,7 @@
 #include "platform/notify.h"
 #include "platform/bpf_log.h"
 #include "platform/clock.h"
+#include "platform/cpu.h"
 #include "platform/lock.h"
 
 static const char usage[] =
@@ -129,6 +130,11 @@ static void stop(struct daemon *d)
 	sl_config_free(d->config);
 }
 
+/* Rounds are short; with the common slice of milliseconds they wait behind busy workers for as
+ * long.
+ */
+#define SLICE_NS 100000
+
 int main(int argc, char **argv)
 {
 	struct daemon d = {.lock_fd = -1, .epoll_fd = -1, .signal_fd = -1, .net_fd = -1};
@@ -141,6 +147,7 @@ int main(int argc, char **argv)
 	log_open();
 	sl_bpf_log_setup(false);
 	d.started_ns = sl_clock_ns();
+	sl_cpu_slice(SLICE_NS);
 	rc = start(&d, &o, &err);
 	if (rc) {
 		log_line(LOG_ERR, "%s", err.text);

@@ -5,10 +5,13 @@
 #include "platform/clock.h"
 
 /*
- * A round may take 1/200 of the time between rounds: half of the 1 % that the daemon allows itself.
- * Of CPU time: on a CPU that workers keep busy a round waits, and that is no reason to wait longer.
+ * Rounds may take 1/100 of a CPU, and do so only while something happens. Of CPU time: on a CPU
+ * that workers keep busy a round waits, and that is no reason to wait longer. By the mean of the
+ * latest rounds: one that planned takes three times as much, and the look at what came of it must
+ * not wait for that.
  */
-#define ROUND_SHARE 200
+#define ROUND_SHARE 100
+#define ROUND_MEAN 8
 #define ELEPHANT_ROUNDS 10 /* a burst is none */
 #define IDLE_NS 200000000ULL /* how often to look whether a dataplane has come */
 
@@ -88,7 +91,8 @@ void served_round(struct served *s, uint64_t now_ns)
 	s->last.moves = NULL;
 	s->rounds++;
 	s->round_ns = sl_clock_thread_ns() - began;
-	if (r.next_ns < s->round_ns * ROUND_SHARE)
-		r.next_ns = s->round_ns * ROUND_SHARE;
+	s->round_mean_ns += ((double)s->round_ns - s->round_mean_ns) / ROUND_MEAN;
+	if ((double)r.next_ns < s->round_mean_ns * ROUND_SHARE)
+		r.next_ns = (uint64_t)(s->round_mean_ns * ROUND_SHARE);
 	s->due_ns = now_ns + r.next_ns;
 }

@@ -26,7 +26,9 @@ struct served {
 	uint64_t due_ns; /* next round */
 	bool dataplane; /* ran at the latest round */
 	uint32_t plan; /* number of the latest plan, in the rows it wrote */
-	uint64_t rounds, plans, moves, moves_skipped, round_ns;
+	uint64_t rounds, plans, moves, moves_skipped;
+	uint64_t round_ns; /* CPU time of the latest round */
+	double round_mean_ns; /* of the latest few */
 	struct sl_tick_result last; /* of the latest round; `moves` is not valid */
 	bool reported_stuck[SL_MAX_WORKERS];
 	int reported_elephant; /* -1: none */
