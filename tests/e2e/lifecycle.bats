@@ -123,8 +123,8 @@ owner_is() { tb_s buckets "$TB_D" -i 1ms -j | jq -e ".[$1] | .owner == $2 and .n
 		return 1
 	}
 	# veth leaves queues that come later without the program (veth_enable_range_safe() of the kernel)
+	tb_wait 5 grep -q "4 queues now; packets of queues 1 to 3 pass.* until: sluice attach $TB_D --replace" "$TB_RUN/run.log"
 	tb_s attach "$TB_D" --replace
-	grep -q 'attach.*--replace' "$TB_RUN/run.log"
 	echo_works --queues 4
 	losses_hold '.no_slot == 0'
 	# fewer than there are sockets: the kernel refuses, and nothing is harmed

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "dataplane/frames.h"
 #include "dataplane/log.h"
 #include "dataplane/members.h"
 #include "dataplane/moves.h"
 #include "dataplane/worker.h"
+#include "platform/ethtool.h"
 
 static int open_socket(struct sl_dataplane *dp, unsigned id, unsigned ring, struct sl_error *err)
 {
@@ -69,6 +71,24 @@ int members_reserve(struct sl_dataplane *dp, struct sl_error *err)
 	return ret;
 }
 
+/*
+ * A veth does not give new queues the program that it has (veth_enable_range_safe() in the kernel),
+ * only a program that replaces it.
+ */
+static void tell_queues(const struct sl_dataplane *dp, const struct sl_iface *iface, unsigned was,
+			unsigned now)
+{
+	char driver[32] = "";
+
+	if (!sl_ethtool_driver(iface->name, driver, sizeof(driver)) && !strcmp(driver, "veth"))
+		dp_log(dp,
+		       "%s has %u queues now; packets of queues %u to %u pass XDP by, uncounted, "
+		       "until: sluice attach %s --replace",
+		       iface->name, now, was, now - 1, iface->name);
+	else
+		dp_log(dp, "%s has %u queues now, all are served", iface->name, now);
+}
+
 int members_open_queues(struct sl_dataplane *dp, struct sl_error *err)
 {
 	for (unsigned i = 0; i < dp->inst->ifaces; i++) {
@@ -85,12 +105,6 @@ int members_open_queues(struct sl_dataplane *dp, struct sl_error *err)
 			dp->queues_told[i] = now;
 			now = dp->iface_queues[i];
 		}
-		if (done && now > done)
-			dp_log(dp,
-			       "%s has %u queues now, all are served; veth puts the program on new "
-			       "ones at: "
-			       "sluice attach %s --replace",
-			       iface->name, now, iface->name);
 		for (unsigned q = done; q < now; q++) {
 			unsigned ring = dp->iface_base[i] + q;
 			int ret = open_queue(dp, ring, err);
@@ -103,6 +117,8 @@ int members_open_queues(struct sl_dataplane *dp, struct sl_error *err)
 			for (unsigned w = 0; w < dp->workers_max; w++)
 				worker_wake(&dp->worker[w]); /* sleepers poll the new sockets too */
 		}
+		if (done && now > done)
+			tell_queues(dp, iface, done, now);
 	}
 	return 0;
 }
