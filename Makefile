@@ -50,7 +50,10 @@ LIB_DIRS := control platform dataplane nf
 LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_SRC := $(wildcard user/cli/*.c user/cli/*/*.c)
-CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o)
+# The simulator: of the CLI and of its tests, not of libsluice.
+SIM_SRC := $(wildcard user/sim/*.c)
+SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o) $(SIM_OBJ)
 DAEMON_SRC := $(wildcard user/daemon/*.c)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/%.o)
 
@@ -134,6 +137,8 @@ test_options_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o move_wo
 test_top_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o output.o sample.o move_log.o top/layout.o)
 $(B)/tests/unit/test_options: $(test_options_OBJ)
 $(B)/tests/unit/test_top: $(test_top_OBJ)
+test_sim_OBJ := $(SIM_OBJ)
+$(B)/tests/unit/test_sim: $(SIM_OBJ)
 test_handover_model_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/model/*.c))
 $(B)/tests/unit/test_handover_model: $(test_handover_model_OBJ)
 
@@ -183,7 +188,7 @@ fmt:
 fmt-check:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 
-LINT_C := $(LIB_SRC) $(CLI_SRC) $(DAEMON_SRC)
+LINT_C := $(LIB_SRC) $(SIM_SRC) $(CLI_SRC) $(DAEMON_SRC)
 # cppcheck does not know jansson's loops, nor that sizeof(((struct x *)0)->field), in the option tables of cli/, reads
 # nothing. clang-tidy takes its flags from a file, one a line, with absolute paths.
 $(B)/compile_flags.txt: Makefile $(B)/flags
@@ -222,7 +227,8 @@ COMPLETION = $(SHARE)/bash-completion/completions/sluice
 
 install: all
 	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/sluice $(LIBDIR)/systemd/system $(INCDIR) \
-		$(SHARE)/man/man8 $(SHARE)/man/man5 $(dir $(COMPLETION)) $(SHARE)/doc/sluice/examples
+		$(SHARE)/man/man8 $(SHARE)/man/man5 $(dir $(COMPLETION)) $(SHARE)/doc/sluice/examples \
+		$(SHARE)/doc/sluice/scenarios
 	install $(BIN) $(BINDIR)/
 	install -m 644 $(LIBSO) $(B)/static/libsluice.a $(LIBDIR)/
 	ln -sf $(notdir $(LIBSO)) $(LIBDIR)/libsluice.so
@@ -236,6 +242,7 @@ install: all
 		sed 's|@PREFIX@|$(PREFIX)|' docs/systemd/$$u > $(LIBDIR)/systemd/system/$$u || exit 1; done
 	install -m 644 README.md CHANGELOG.md docs/sluice.yaml $(SHARE)/doc/sluice/
 	install -m 644 docs/examples/*.c $(SHARE)/doc/sluice/examples/
+	install -m 644 docs/scenarios/*.yaml $(SHARE)/doc/sluice/scenarios/
 
 uninstall:
 	rm -f $(addprefix $(BINDIR)/,$(notdir $(BIN))) $(addprefix $(LIBDIR)/,$(notdir $(LIBSO)) libsluice.a \

@@ -62,6 +62,7 @@ _sluice_value()
 	'capture --direction' | 'capture -d') printf '%s\n' both rx tx ;;
 	'buckets --worker' | 'buckets -w') _sluice_numbers "$1" workers worker ;;
 	'capture --write' | 'capture -w' | 'gen --pcap') compgen -f -- "$4" ;;
+	'sim --plot' | 'sim -P') compgen -d -- "$4" ;;
 	esac
 }
 
@@ -72,7 +73,7 @@ _sluice_arguments()
 
 	case $2 in
 	attach | run | gen) _sluice_interfaces ;;
-	check) compgen -f -- "$3" ;;
+	check | sim) compgen -f -- "$3" ;;
 	version) ;;
 	move)
 		case $args in

@@ -83,7 +83,17 @@ nothing_rebuilt() {
 		./share/doc/sluice/README.md
 		./share/doc/sluice/examples/my_nf.c
 		./share/doc/sluice/examples/own_loop.c
+		./share/doc/sluice/scenarios/active.yaml
+		./share/doc/sluice/scenarios/bimodal.yaml
+		./share/doc/sluice/scenarios/cores128.yaml
+		./share/doc/sluice/scenarios/drops.yaml
+		./share/doc/sluice/scenarios/elephants.yaml
+		./share/doc/sluice/scenarios/imbalance.yaml
+		./share/doc/sluice/scenarios/p95.yaml
+		./share/doc/sluice/scenarios/shift.yaml
+		./share/doc/sluice/scenarios/table.yaml
 		./share/doc/sluice/sluice.yaml
+		./share/man/man5/sluice-sim.5
 		./share/man/man5/sluice.yaml.5
 		./share/man/man8/sluice-gen.8
 		./share/man/man8/sluice.8

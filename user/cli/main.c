@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{"check", cmd_check, "check a configuration file of sluiced"},
 	{"capture", cmd_capture, "write packets of the workers as pcap"},
 	{"gen", cmd_gen, "generate traffic and check what comes back"},
+	{"sim", cmd_sim, "simulate a scenario: policies side by side"},
 	{"version", cmd_version, "print the version"},
 };
 

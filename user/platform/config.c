@@ -30,7 +30,7 @@ static const struct sl_balance_config balance_defaults = {
 #define BALANCE(member) AT(sl_balance_config, member)
 #define INSTANCE(member) AT(sl_instance_config, member)
 
-static const struct sl_yaml_field balance_fields[] = {
+const struct sl_yaml_field sl_config_balance_fields[] = {
 	{"enabled", sl_yaml_set_bool, BALANCE(enabled), .mend = "write true or false"},
 	{"tick_min", sl_yaml_set_duration, BALANCE(tick_min_ns), 0.01, 60,
 	 "write a time from 10ms to 60s, such as 100ms"},
@@ -70,7 +70,7 @@ static const struct sl_yaml_field instance_fields[] = {
 	{"hash", sl_config_set_hash, INSTANCE(toeplitz), .mend = "write symmetric or toeplitz"},
 	{"toeplitz_key", sl_config_set_key, INSTANCE(toeplitz_key),
 	 .mend = "write 40 or 52 bytes in hexadecimal, such as \"6d:5a:56:da:...\""},
-	{"balance", sl_yaml_set_mapping, INSTANCE(balance), .fields = balance_fields},
+	{"balance", sl_yaml_set_mapping, INSTANCE(balance), .fields = sl_config_balance_fields},
 	{0},
 };
 
@@ -126,7 +126,7 @@ static const struct sl_yaml_field root_fields[] = {
 	{"version", set_version, .mend = "version 1: write version: 1"},
 	{"socket", set_part, .fields = socket_fields},
 	{"metrics", set_part, .fields = metrics_fields},
-	{"balance", set_balance, .fields = balance_fields},
+	{"balance", set_balance, .fields = sl_config_balance_fields},
 	{"instances", set_instances, .offset = 0},
 	{0},
 };

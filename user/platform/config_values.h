@@ -6,6 +6,9 @@
 #include "platform/config.h"
 #include "platform/yaml.h"
 
+/* The settings below `balance`, of a struct sl_balance_config; the simulator reads them too. */
+extern const struct sl_yaml_field sl_config_balance_fields[];
+
 SL_YAML_SETTER(sl_config_set_name); /* char[SL_NAME_MAX]: it becomes a folder's name */
 SL_YAML_SETTER(sl_config_set_group); /* char[32] */
 SL_YAML_SETTER(sl_config_set_buckets); /* unsigned, a power of two */

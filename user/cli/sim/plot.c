@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Pictures: data and a script, for gnuplot. */
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/sim/report.h"
+
+#define NAME_MAX_PLOT 256
+#define PATH_PLOT 1024
+
+static const struct {
+	const char *title;
+	bool logarithmic;
+	double factor;
+} figures[FIGURES] = {
+	[FIGURE_P95] = {"p95 latency, us", true, 1},
+	[FIGURE_LOSS] = {"packets lost a second (none: not drawn)", true, 1},
+	[FIGURE_IMBALANCE] = {"(most - fewest) / fewest packets of a core, %", true, 100},
+	[FIGURE_RATE] = {"packets processed, a second", false, 1},
+	[FIGURE_AWAKE] = {"cores", false, 1},
+};
+
+static double value(const struct sim_file *f, const struct sim_job *j)
+{
+	const struct sim_result *r = &j->result;
+	double seconds = (double)(j->scenario.duration_ns - j->scenario.warmup_ns) / SIM_NS_PER_S;
+
+	switch ((enum sim_figure)f->figure) {
+	case FIGURE_P95:
+		return (double)sl_histogram_quantile(&r->latency, 0.95) / 1000;
+	case FIGURE_LOSS:
+		return (double)(r->lost_ring + r->lost_park) / seconds;
+	case FIGURE_IMBALANCE:
+		return r->imbalance;
+	case FIGURE_RATE:
+		return (double)r->processed / seconds;
+	case FIGURE_AWAKE:
+	case FIGURES:
+		break;
+	}
+	return r->awake;
+}
+
+/* A block for each policy: x and y of every point, or of every window. */
+static void write_data(const struct sim_file *f, const struct sim_job *jobs, unsigned n, FILE *out)
+{
+	const double factor = figures[f->figure].factor;
+
+	for (unsigned p = 0; p < f->policies; p++) {
+		fprintf(out, "%s\"%s\"\n", p ? "\n\n" : "",
+			sim_policy_name((enum sim_policy)f->policy[p]));
+		for (unsigned i = 0; i < n; i++) {
+			const struct sim_result *r = &jobs[i].result;
+
+			if (jobs[i].policy != f->policy[p])
+				continue;
+			if (f->figure != FIGURE_AWAKE || f->axis != AXIS_NONE)
+				fprintf(out, "%g %.6g\n", f->point[jobs[i].point],
+					value(f, &jobs[i]) * factor);
+			else
+				for (uint32_t w = 0; w < r->windows; w++)
+					fprintf(out, "%.4f %u\n",
+						(double)r->window[w].end_ns / SIM_NS_PER_S,
+						r->window[w].awake);
+		}
+	}
+}
+
+static void write_script(const struct sim_file *f, const char *name, FILE *out)
+{
+	bool series = f->figure == FIGURE_AWAKE && f->axis == AXIS_NONE;
+	bool bars = !series && f->axis == AXIS_NONE;
+
+	fprintf(out, "set terminal svg size 720,480\nset output '%s.svg'\n", name);
+	fprintf(out,
+		"set title \"%s\"\nset key outside\nset grid\nset offsets graph 0, 0, 0.05, 0\n",
+		f->title);
+	fprintf(out, "set ylabel '%s'\nset xlabel '%s'\n", figures[f->figure].title,
+		series ? "seconds" : sim_axis_name(f->axis));
+	/* One point each: a bar beside the other, from 0. */
+	if (bars)
+		fputs("set style fill solid\nset boxwidth 0.8\nset xrange [-1:*]\n"
+		      "unset xtics\nset yrange [0:*]\n",
+		      out);
+	else if (figures[f->figure].logarithmic)
+		fputs("set logscale y\n", out);
+	else
+		fputs("set yrange [0:*]\n", out);
+	fputs("plot ", out);
+	for (unsigned p = 0; p < f->policies; p++)
+		if (bars)
+			fprintf(out,
+				"%s'%s.dat' index %u using (%u):2 with boxes title columnheader(1)",
+				p ? ", " : "", name, p, p);
+		else
+			fprintf(out, "%s'%s.dat' index %u using 1:2 with %s title columnheader(1)",
+				p ? ", " : "", name, p, series ? "steps" : "linespoints");
+	fputc('\n', out);
+}
+
+static FILE *create(const char *dir, const char *name, const char *suffix, struct sl_error *err)
+{
+	char path[PATH_PLOT];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s.%s", dir, name, suffix);
+	out = fopen(path, "we");
+	if (!out)
+		sl_error_set(err, -errno, "--plot: %s: %s: give a folder that can be written to",
+			     path, strerror(errno));
+	return out;
+}
+
+static int finish(FILE *out, const char *dir, struct sl_error *err)
+{
+	int bad = ferror(out);
+
+	if (fclose(out) || bad)
+		return sl_error_set(err, -EIO, "--plot: %s: cannot be written: make room", dir);
+	return 0;
+}
+
+/* Run gnuplot in `dir`. 127 is execvp()'s: there is none. */
+static int run_gnuplot(const char *dir, const char *script, struct sl_error *err)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return sl_error_set(err, -errno, "--plot: cannot start gnuplot: %s",
+				    strerror(errno));
+	if (!pid) {
+		if (chdir(dir))
+			_exit(126);
+		execlp("gnuplot", "gnuplot", script, NULL);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return sl_error_set(err, -errno, "--plot: gnuplot: %s", strerror(errno));
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return sl_error_set(err, -ENOENT,
+				    "--plot: no gnuplot here: install gnuplot-nox, then run it in "
+				    "%s on %s",
+				    dir, script);
+	return sl_error_set(err, -EIO, "--plot: gnuplot failed on %s/%s: see what it said", dir,
+			    script);
+}
+
+/* The scenario's name without folder and suffix; letters that gnuplot would take for its own are
+ * replaced. */
+static void plot_name(const char *scenario, char name[NAME_MAX_PLOT])
+{
+	char copy[PATH_PLOT], *dot;
+
+	snprintf(copy, sizeof(copy), "%s", scenario);
+	snprintf(name, NAME_MAX_PLOT - 16, "%s", basename(copy));
+	dot = strrchr(name, '.');
+	if (dot && dot != name)
+		*dot = 0;
+	for (char *c = name; *c; c++)
+		if (*c == '\'' || *c == '\\')
+			*c = '_';
+}
+
+int sim_plot(const struct sim_file *f, const char *scenario, const char *dir,
+	     const struct sim_job *jobs, unsigned n, struct sl_error *err)
+{
+	char name[NAME_MAX_PLOT], script[NAME_MAX_PLOT + 16];
+	FILE *out;
+	int rc;
+
+	plot_name(scenario, name);
+	if (mkdir(dir, 0777) && errno != EEXIST)
+		return sl_error_set(err, -errno, "--plot: %s: %s: give a folder that can be made",
+				    dir, strerror(errno));
+	out = create(dir, name, "dat", err);
+	if (!out)
+		return -EIO;
+	write_data(f, jobs, n, out);
+	rc = finish(out, dir, err);
+	if (rc)
+		return rc;
+	out = create(dir, name, "gnuplot", err);
+	if (!out)
+		return -EIO;
+	write_script(f, name, out);
+	rc = finish(out, dir, err);
+	snprintf(script, sizeof(script), "%s.gnuplot", name);
+	return rc ?: run_gnuplot(dir, script, err);
+}
