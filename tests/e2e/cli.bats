@@ -330,7 +330,7 @@ restored() {
 	send 200
 	sleep 1
 	run -0 tb_s balance "$TB_D" --dry-run -j
-	jq -e '.dry_run and (.moves | type) == "array"' <<<"$output"
+	jq -e '.dry_run and (.moves | type) == "array" and .cost >= (.moves | length) and .late == false' <<<"$output"
 	run -0 tb_s balance "$TB_D" --dry-run
 	[[ $output == "$TB_D: "* ]]
 }

@@ -16,6 +16,17 @@
 #define MODEL_WORKERS 8
 #define MODEL_HZ 2e9
 #define MODEL_RING 2048
+#define MS 1000000ULL
+
+static const struct sl_tick_opts model_opts = {
+	.tick_min_ns = 100 * MS,
+	.tick_max_ns = 1000 * MS,
+	.threshold = 0.5,
+	.min_gain = 0.05,
+	.min_interval_ns = 100 * MS,
+	.smoothing_ns = 200 * MS,
+	.stuck_ns = 3000 * MS,
+};
 
 struct model {
 	unsigned buckets, workers;
@@ -170,6 +181,14 @@ static inline struct sl_tick_result model_tick(struct model *m, struct sl_tick *
 	m->moves += r.moves_n;
 	model_run(m, r.next_ns);
 	return r;
+}
+
+static inline void model_run_for(struct model *m, struct sl_tick *t, uint64_t ns)
+{
+	uint64_t end = m->now_ns + ns;
+
+	while (m->now_ns < end)
+		model_tick(m, t);
 }
 
 #endif /* TESTS_BALANCE_MODEL_H */

@@ -80,6 +80,8 @@ Test(config, every_setting)
 				   "      min_gain: 0.1\n"
 				   "      min_interval: 500ms\n"
 				   "      max_moves: 7\n"
+				   "      plan_time: 250us\n"
+				   "      numa: false\n"
 				   "      smoothing: 0.5s\n"
 				   "      stuck_after: 5s\n"
 				   "      pinned: [17, 64-127]\n"
@@ -109,6 +111,8 @@ Test(config, every_setting)
 	cr_expect_float_eq(in->balance.min_gain, 0.1, 1e-12);
 	cr_expect_eq(in->balance.min_interval_ns, 500000000);
 	cr_expect_eq(in->balance.max_moves, 7);
+	cr_expect_eq(in->balance.plan_ns, 250000);
+	cr_expect_not(in->balance.numa);
 	cr_expect_eq(in->balance.smoothing_ns, 500000000);
 	cr_expect_eq(in->balance.stuck_ns, 5000000000);
 	cr_expect_eq(in->balance.pins, 2);
@@ -118,6 +122,8 @@ Test(config, every_setting)
 	in = sl_config_instance(config, "eth3");
 	cr_assert_not_null(in);
 	cr_expect_eq(in->balance.max_moves, 9);
+	cr_expect_eq(in->balance.plan_ns, 5000000);
+	cr_expect(in->balance.numa);
 	cr_expect_eq(in->buckets, SL_DEFAULT_BUCKETS);
 	cr_expect_not(in->attach);
 }
@@ -144,6 +150,9 @@ Test(config, wrong_settings_name_line_setting_and_mend)
 		{"balance:\n  enabled: true\n  enabled: false\n", {":3:", "enabled", "twice"}},
 		{"balance:\n  max_moves: -1\n", {":2:", "max_moves", "0 (no limit)"}},
 		{"balance:\n  max_moves: 1.5\n", {":2:", "max_moves", "0 (no limit)"}},
+		{"balance:\n  plan_time: 2s\n", {":2:", "plan_time", "10us to 1s"}},
+		{"balance:\n  plan_time: 1us\n", {":2:", "plan_time", "10us to 1s"}},
+		{"balance:\n  numa: near\n", {":2:", "balance.numa", "true or false"}},
 		{"balance:\n  pinned: [9-3]\n", {":2:", "pinned[0]", "64-127"}},
 		{"balance: [1]\n", {":1:", "balance", "key: value"}},
 		{"instances:\n  eth0: 1\n", {":2:", "instances", "- name"}},

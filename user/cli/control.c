@@ -117,6 +117,8 @@ static void print_plan(const char *name, const json_t *result, bool dry_run)
 		       share(result, "before"), share(result, "after"), share(result, "bound"));
 		output_table(moves, plan_columns);
 	}
+	if (json_is_true(json_object_get(result, "late")))
+		printf("balance.plan_time ended the search: balance again, or raise it\n");
 	if (json_is_integer(elephant) && json_integer_value(elephant) >= 0)
 		printf("bucket %lld alone needs more than a core\n", json_integer_value(elephant));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * tick.h - one round of the control loop: a sample in, moves and the time of the next round out.
- * Pure: no clock, no system call, and no allocation after sl_tick_new(). The daemon and a simulator
- * drive it alike:
+ * Pure: no clock but a lent one, no system call, no allocation after sl_tick_new(). The daemon and
+ *a simulator drive it alike:
  *
  *	sl_tick_run(t, &sample, &result);
  *	... store result.moves as rows, sleep result.next_ns ...
@@ -22,6 +22,9 @@ struct sl_tick_opts {
 	double threshold, min_gain;
 	uint64_t min_interval_ns;
 	unsigned max_moves;
+	uint64_t plan_ns; /* a plan's deadline, by `clock` */
+	uint64_t (*clock)(void); /* NULL: a fixed amount of work instead, the same on any machine */
+	bool any_node; /* NUMA nodes are all the same */
 	uint64_t smoothing_ns;
 	uint64_t stuck_ns;
 };
@@ -60,6 +63,8 @@ void sl_tick_configure(struct sl_tick *t, const struct sl_tick_opts *opts);
 /* Pinned buckets never move. */
 void sl_tick_pin(struct sl_tick *t, uint32_t bucket, bool pinned);
 bool sl_tick_pinned(const struct sl_tick *t, uint32_t bucket);
+/* The NUMA node of a worker's CPU; 0 at first. */
+void sl_tick_numa(struct sl_tick *t, unsigned worker, uint16_t node);
 
 /* Take a sample and decide. */
 void sl_tick_run(struct sl_tick *t, const struct sl_sample *s, struct sl_tick_result *r);

@@ -182,9 +182,10 @@ static int on_balance(void *ctx, json_t *request, int passed_fd, json_t **result
 	if (r.verdict == SL_TICK_LEARNING)
 		return sl_error_set(err, -EAGAIN, "%s: no load is measured yet: ask again in %u ms",
 				    s->inst->name, (unsigned)(s->balance.tick_min_ns / 500000));
-	*result = json_pack("{s:s,s:b,s:f,s:f,s:f,s:i,s:o}", "instance", s->inst->name, "dry_run",
-			    dry_run, "before", r.plan.before, "after", r.plan.after, "bound",
-			    r.plan.bound, "elephant", r.plan.elephant, "moves", moves_json(s, &r));
+	*result = json_pack("{s:s,s:b,s:f,s:f,s:f,s:f,s:b,s:i,s:o}", "instance", s->inst->name,
+			    "dry_run", dry_run, "before", r.plan.before, "after", r.plan.after,
+			    "bound", r.plan.bound, "cost", r.plan.cost, "late", r.plan.late,
+			    "elephant", r.plan.elephant, "moves", moves_json(s, &r));
 	if (!dry_run)
 		stored = served_apply(s, r.moves, r.moves_n);
 	if (stored)

@@ -12,7 +12,11 @@ static void sample_workers(struct served *s)
 {
 	for (unsigned w = 0; w < s->inst->max_workers; w++) {
 		const struct sl_worker *k = &s->inst->workers[w];
+		int cpu = LOAD(k->cpu);
 
+		if (cpu != s->cpu[w])
+			sl_tick_numa(s->tick, w, sl_cpu_node(cpu));
+		s->cpu[w] = cpu;
 		s->workers[w] = (struct sl_sample_worker){
 			.busy_cycles = LOAD(k->busy_cycles),
 			.other_cycles = LOAD(k->softirq_cycles),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* An instance in the daemon's care. */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "daemon/served.h"
+#include "platform/clock.h"
 #include "platform/pin.h"
 
 static struct sl_tick_opts tick_opts(const struct sl_balance_config *b)
@@ -14,6 +16,9 @@ static struct sl_tick_opts tick_opts(const struct sl_balance_config *b)
 				     .min_gain = b->min_gain,
 				     .min_interval_ns = b->min_interval_ns,
 				     .max_moves = b->max_moves,
+				     .plan_ns = b->plan_ns,
+				     .clock = sl_clock_ns,
+				     .any_node = !b->numa,
 				     .smoothing_ns = b->smoothing_ns,
 				     .stuck_ns = b->stuck_ns};
 }
@@ -60,6 +65,7 @@ struct served *served_new(struct sl_instance *inst, const struct sl_balance_conf
 	s->balance = *balance;
 	s->reported_elephant = -1;
 	s->last.plan.elephant = -1;
+	memset(s->cpu, -1, sizeof(s->cpu));
 	s->tick = sl_tick_new(inst->max_workers, inst->buckets, &opts);
 	s->workers = calloc(inst->max_workers, sizeof(*s->workers));
 	s->buckets = calloc(inst->buckets, sizeof(*s->buckets));

@@ -20,6 +20,7 @@ struct served {
 	struct sl_tick *tick;
 	struct sl_sample_worker *workers; /* [max_workers] */
 	struct sl_sample_bucket *buckets; /* [buckets] */
+	int cpu[SL_MAX_WORKERS]; /* of each worker at the latest sample; -1: not pinned */
 	bool paused; /* by the operator; survives the daemon, not the attach */
 	bool *pinned; /* by the operator, beside the configuration's; likewise */
 
@@ -49,7 +50,7 @@ void served_pin(struct served *s, uint32_t first, uint32_t last, bool pinned);
 ino_t served_pin_inode(const char *name);
 
 /* --- sample.c */
-/* Read the counters. Takes no system call. */
+/* Read the counters. Takes no system call unless a worker's CPU is another than before. */
 struct sl_sample served_sample(struct served *s, uint64_t now_ns);
 
 /* --- apply.c */

@@ -22,6 +22,8 @@ static const struct sl_balance_config balance_defaults = {
 	.min_gain = 0.05,
 	.min_interval_ns = 100 * 1000000ULL,
 	.max_moves = 0,
+	.plan_ns = 5 * 1000000ULL,
+	.numa = true,
 	.smoothing_ns = 200 * 1000000ULL,
 	.stuck_ns = 3000 * 1000000ULL,
 };
@@ -44,6 +46,9 @@ const struct sl_yaml_field sl_config_balance_fields[] = {
 	 "write a time of at most 60min, such as 100ms"},
 	{"max_moves", sl_yaml_set_unsigned, BALANCE(max_moves), 0, SL_MAX_BUCKETS,
 	 "write a number of buckets from 0 (no limit) to 65536"},
+	{"plan_time", sl_yaml_set_duration, BALANCE(plan_ns), 10e-6, 1,
+	 "write a time from 10us to 1s, such as 5ms"},
+	{"numa", sl_yaml_set_bool, BALANCE(numa), .mend = "write true or false"},
 	{"smoothing", sl_yaml_set_duration, BALANCE(smoothing_ns), 0, 60,
 	 "write a time of at most 60s, such as 200ms"},
 	{"stuck_after", sl_yaml_set_duration, BALANCE(stuck_ns), 1.5, 600,

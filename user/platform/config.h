@@ -32,6 +32,8 @@ struct sl_balance_config {
 	double min_gain; /* least relative fall of the highest load worth moving for */
 	uint64_t min_interval_ns; /* between two plans that move */
 	unsigned max_moves; /* in one plan; 0: no limit */
+	uint64_t plan_ns; /* a plan ends with the best found so far */
+	bool numa; /* a bucket leaves its NUMA node only if no worker there has room */
 	uint64_t smoothing_ns; /* time constant of the load estimate */
 	uint64_t stuck_ns; /* a worker silent for so long while it has load is stuck */
 	unsigned pins;

@@ -3,6 +3,7 @@
  * cpu.c - CPU lists, pinning, scheduling class, the cycle counter's rate.
  */
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -182,6 +183,25 @@ int sl_cpu_slice(uint64_t ns)
 		return 0;
 	attr.runtime_ns = ns;
 	return syscall(SYS_sched_setattr, 0, &attr, 0) ? -errno : 0;
+}
+
+uint16_t sl_cpu_node(int cpu)
+{
+	unsigned node = 0;
+	char path[64];
+	struct dirent *e;
+	DIR *dir;
+
+	if (cpu < 0)
+		return 0;
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d", cpu);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		if (sscanf(e->d_name, "node%u", &node) == 1)
+			break;
+	if (dir)
+		closedir(dir);
+	return (uint16_t)node;
 }
 
 int sl_cpu_kernel_ns(unsigned cpu, uint64_t *ns)

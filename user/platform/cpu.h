@@ -30,6 +30,9 @@ int sl_cpu_list_parse(const char *text, unsigned *cpus, unsigned room, unsigned 
 /* The first `want` CPUs that this process may run on, in turn again if there are fewer. */
 void sl_cpu_list_default(unsigned *cpus, unsigned want);
 
+/* The NUMA node of a CPU; 0 where the kernel does not say, and for a negative CPU. */
+uint16_t sl_cpu_node(int cpu);
+
 /* Pin a thread to one CPU. 0 or -errno. */
 int sl_cpu_pin(pthread_t thread, unsigned cpu);
 
