@@ -331,7 +331,7 @@ adopted() { # the program is on the interface: configure and serve it
 
 # XDP has given its verdict when the kernel finds that a slot's socket is bound elsewhere.
 redirects_fail() { # MODE
-	local slot gen i
+	local slot gen
 	tb_up "$NAME" 1 2
 	tb_s attach "$TB_D" --match all --mode "$1"
 	tb_run --workers 2 --nf sink
@@ -343,7 +343,7 @@ redirects_fail() { # MODE
 	# the program is upgraded meanwhile: not one is missed
 	tb_spawn_gen gen "$SLUICE" gen "$TB_G" --count 1000 --rate 1000
 	gen=$TB_PID
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		tb_s attach "$TB_D" --replace -j
 		sleep 0.2
 	done
