@@ -131,7 +131,8 @@ $(B)/sluiced: $(DAEMON_OBJ) $(LIBA)
 
 $(UNIT) $(BPFT): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $($(notdir $@)_OBJ) $(LIBA) $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $($(notdir $@)_OBJ) $(LIBA) $(LIBS) $(TEST_LIBS) $($(notdir $@)_LIBS)
+test_plan_optimum_LIBS := -lglpk
 # What a test takes from the command line.
 test_options_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o move_words.o)
 test_top_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o output.o sample.o move_log.o top/layout.o)
