@@ -207,7 +207,7 @@ void plan_pack(struct plan *p, double target)
 		high = settle(p, target, high);
 	choose(p, FIRST_FIT * p->usable_n);
 	if (high > target && multifit(p, gather(p), high))
-		high = settle(p, target, high);
+		settle(p, target, high);
 	memcpy(p->at, p->best, p->buckets_n * sizeof(*p->at));
 	plan_reload(p);
 }
