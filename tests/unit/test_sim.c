@@ -15,6 +15,9 @@
 #define MS (1000 * US)
 #define S (1000 * MS)
 
+/* A bucket that is never released keeps the simulation waiting for ever. */
+TestSuite(sim, .timeout = 120);
+
 /* One core, one queue that holds all, Poisson arrivals. */
 static struct sim_scenario one_core(double load)
 {
