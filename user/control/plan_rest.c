@@ -13,8 +13,6 @@
 /* The heaviest thing that a worker holds and that stays whole. */
 static void find_floors(const struct plan *p, double floor[])
 {
-	for (unsigned w = 0; w < p->workers_n; w++)
-		floor[w] = 0;
 	for (uint32_t b = 0; b < p->buckets_n; b++)
 		if (!p->bucket[b].pinned)
 			floor[p->at[b]] = fmax(floor[p->at[b]], p->bucket[b].load);
@@ -51,7 +49,7 @@ static double set_aside(struct plan *p, const double floor[])
 
 void plan_rest(struct plan *p)
 {
-	double floor[SL_MAX_WORKERS], mean;
+	double floor[SL_MAX_WORKERS] = {0}, mean;
 	bool any = false;
 
 	find_floors(p, floor);
