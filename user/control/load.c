@@ -25,6 +25,13 @@
  * round: taken as it comes, it would have buckets moved to and fro.
  */
 #define OTHER_SECONDS 1.0
+/* Time constant of losses: the dataplane reads them every 50 ms, rounds are shorter. */
+#define LOST_SECONDS 0.2
+#define SATURATED 0.95 /* cores, busy and other */
+#define LOSING_MIN 0.01 /* cores; less is what bursts lose now and then */
+/* What waits in the rings is to be gone in this time: enough to rank two that are alike otherwise,
+ * too little to mislead a plan. */
+#define DRAIN_SECONDS 5.0
 #define ENOUGH_PACKETS 32 /* processed in an interval, to measure cycles per packet */
 
 int sl_load_init(struct sl_load *l, unsigned workers_n, unsigned buckets_n, uint64_t smoothing_ns)
@@ -170,17 +177,30 @@ static void update_scale(struct sl_load_worker *w, const struct arrivals *a, dou
 		w->scale += (scale - w->scale) * alpha;
 }
 
+/*
+ * Rounds are timed by the clock on the wall: a softirq, or a thread that took the CPU away, is in
+ * them. Busy and polling rounds are interrupted alike.
+ */
+static double busy_own(const struct sl_sample_worker *s, const struct sl_sample_worker *last)
+{
+	double busy = (double)delta(s->busy_cycles, last->busy_cycles);
+	double awake = busy + (double)delta(s->idle_cycles, last->idle_cycles);
+	double lost = (double)delta(s->interrupted_cycles, last->interrupted_cycles);
+
+	return awake > 0 ? busy * (1 - fmin(lost / awake, 1)) : 0;
+}
+
 static void update_worker(struct sl_load_worker *w, const struct sl_sample_worker *s,
 			  const struct arrivals *a, double elapsed, double dt, double alpha)
 {
-	double busy = (double)delta(s->busy_cycles, w->last.busy_cycles);
+	double busy = busy_own(s, &w->last);
 	double packets = (double)delta(s->packets, w->last.packets);
-
 	double other = fmin((double)delta(s->other_cycles, w->last.other_cycles) / elapsed, 1);
 
 	w->busy = fmin(busy / elapsed, 1);
 	w->other += (other - w->other) * -expm1(-dt / OTHER_SECONDS);
 	w->lost = (double)delta(s->ring_full, w->last.ring_full) / dt;
+	w->losing += (w->lost - w->losing) * -expm1(-dt / LOST_SECONDS);
 	update_scale(w, a, busy, packets, alpha);
 	if (packets < ENOUGH_PACKETS)
 		return;
@@ -211,6 +231,37 @@ static void compute_loads(struct sl_load *l, const struct sl_sample *s)
 		k->load = (float)(k->rate * cost / hz);
 		l->workers[w].demand += k->load;
 	}
+}
+
+/*
+ * By how much to lift what a saturated worker's buckets ask for: to what it does and loses, if they
+ * were underrated, and by what waits in its rings.
+ */
+static double pressure(const struct sl_load_worker *w, double hz)
+{
+	double cores = w->cycles_per_packet / hz; /* for each packet a second */
+	double losing = w->losing * cores, need = w->demand;
+
+	if (w->busy + w->other < SATURATED || !(need > 0))
+		return 1;
+	if (losing > LOSING_MIN)
+		need = fmax(need, w->busy + losing);
+	if (need + w->other >= 1) /* below, it is a burst that will be gone in a moment */
+		need += w->last.ring_fill / DRAIN_SECONDS * cores;
+	return fmin(need / w->demand, OUTLIER);
+}
+
+static void rank_saturated(struct sl_load *l, const struct sl_sample *s)
+{
+	double factor[SL_MAX_WORKERS];
+
+	for (unsigned w = 0; w < l->workers_n; w++) {
+		factor[w] = pressure(&l->workers[w], s->cycles_per_ns * 1e9);
+		l->workers[w].demand *= factor[w];
+	}
+	for (unsigned b = 0; b < l->buckets_n; b++)
+		if (s->buckets[b].owner < l->workers_n)
+			l->buckets[b].load *= (float)factor[s->buckets[b].owner];
 }
 
 /* Whether buckets that carry, or carried, much of the packets changed in this interval. */
@@ -277,6 +328,7 @@ void sl_load_update(struct sl_load *l, const struct sl_sample *s)
 	update_mean(l);
 	if (!first) {
 		compute_loads(l, s);
+		rank_saturated(l, s);
 		l->rounds++;
 	}
 	l->last_ns = s->now_ns;

@@ -3,10 +3,13 @@
  * load.h - counters in, loads out. Pure: the caller reads the counters and the clock.
  *
  * Load of a worker: busy cycles / elapsed cycles, and `other`, what softirq and foreign work take
- * of its CPU. Load of a bucket: arrivals x its measured cycles per packet, scaled so that the
+ * of its CPU; what of that fell into busy rounds is taken out of `busy`, or it would count twice.
+ * Load of a bucket: arrivals x its measured cycles per packet, scaled so that the
  * buckets of a worker agree with the cycles that the worker measured per packet it processed.
  * Arrivals are counted by XDP before a ring can be full, so a saturated worker's buckets add up to
- * what they demand (more than 1.0), and saturated workers rank by demand.
+ * what they demand (more than 1.0), and saturated workers rank by demand. Where costs are known
+ * badly and that comes out too low, what a saturated worker loses and what waits in its rings lift
+ * it.
  */
 #ifndef SL_CONTROL_LOAD_H
 #define SL_CONTROL_LOAD_H
@@ -18,7 +21,8 @@
 
 /* A worker's counters, cumulative. */
 struct sl_sample_worker {
-	uint64_t busy_cycles, other_cycles;
+	uint64_t busy_cycles, idle_cycles, other_cycles;
+	uint64_t interrupted_cycles; /* of other_cycles, what the worker had to wait for */
 	uint64_t packets; /* processed */
 	uint64_t ring_full; /* lost because the worker was late */
 	uint64_t heartbeat_ns;
@@ -47,12 +51,13 @@ struct sl_sample {
 
 struct sl_load_worker {
 	struct sl_sample_worker last;
-	double busy; /* cores, latest interval */
+	double busy; /* cores, latest interval, by the worker itself */
 	double other; /* cores, smoothed over a second: what the CPU did besides */
 	double demand; /* cores, smoothed: what its buckets ask for, may exceed 1 */
 	double cycles_per_packet; /* smoothed; 0: not known yet */
 	double scale; /* measured / sampled cycles per packet, smoothed */
 	double lost; /* ring_full per second, latest interval */
+	double losing; /* the same, smoothed: it is counted every 50 ms only */
 };
 
 struct sl_load_bucket {
