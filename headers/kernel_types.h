@@ -13,4 +13,9 @@ struct net_device {
 	int ifindex;
 } __attribute__((preserve_access_index));
 
+struct task_struct {
+	__s32 pid; /* of the thread; 0: idle */
+	__s32 tgid; /* of the process */
+} __attribute__((preserve_access_index));
+
 #endif /* SL_HEADERS_KERNEL_TYPES_H */

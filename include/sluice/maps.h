@@ -97,6 +97,7 @@ struct sl_control {
 	__u64 moves_started;
 	__u64 moves_refused;
 	__u64 tsc_hz; /* cycle counter's rate, for cycles -> seconds */
+	__u32 work_source; /* enum sl_work_source */
 
 	/* line 4: the dataplane writes at start and stop */
 	__u64 abandoned SL_LINE; /* what dataplanes held at their end, processed by nobody */
@@ -122,6 +123,13 @@ enum sl_xdp_mode {
 	SL_XDP_UNKNOWN = 0,
 	SL_XDP_NATIVE = 1, /* rules (a), (d) and (c) hold */
 	SL_XDP_GENERIC = 2, /* several CPUs may serve a queue: rule (c) only */
+};
+
+/* How it is known what else a worker's CPU does. */
+enum sl_work_source {
+	SL_WORK_UNKNOWN = 0,
+	SL_WORK_TRACED = 1, /* tracepoints of the scheduler and of softirq: exact */
+	SL_WORK_PROC_STAT = 2, /* /proc/stat: softirq, interrupts and steal, in ticks of 10 ms */
 };
 
 /* `workers` (instance): worker -> its counters. Lines 0-7: the worker writes. Last line:
@@ -164,7 +172,9 @@ struct sl_worker {
 	__u64 no_frame; /* XDP_STATISTICS rx_dropped: fill ring empty, or packet longer than a frame
 			 */
 	__u64 tx_invalid; /* XDP_STATISTICS tx_invalid_descs: 0 unless there is a bug */
-	__u64 softirq_cycles; /* softirq and other work on its CPU, where it could be measured */
+	__u64 softirq_cycles; /* of its CPU, by control.work_source */
+	__u64 foreign_cycles; /* of its CPU: threads of others; 0 unless traced */
+	__u64 interrupted_cycles; /* of both, while the worker had something to do or polled */
 };
 _Static_assert(sizeof(struct sl_worker) == 8 * SL_CACHE_LINE, "eight lines");
 

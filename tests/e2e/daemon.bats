@@ -248,6 +248,17 @@ moved() { [ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]; }
 	[ "$(metric 'sluice_balance_moves_total{')" -gt 0 ]
 }
 
+# Load of CPU 1 that is none of the workers': seen where it is, and no bucket's.
+@test "what else a worker's CPU does counts, by whatever source there is" {
+	start_daemon
+	tb_run --workers 2 --cpus 0,1 --nf sink
+	tb_spawn spin taskset -c 1 bash -c 'while :; do :; done'
+	source=$(tb_s status "$TB_D" -j | jq -r .dataplane.work_source)
+	[ "$source" != /proc/stat ] || skip "no tracepoints: threads of others are not seen"
+	[ "$source" = tracepoints ]
+	wait_for daemon_json '.load[1].other > 0.3 and .load[1].demand < 0.2'
+}
+
 @test "a dataplane that hangs is reported, its buckets stay, and it is well again when it goes on" {
 	start_daemon
 	tb_run --workers 2 --nf work:20000,sink

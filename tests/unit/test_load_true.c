@@ -135,6 +135,20 @@ Test(load_true, what_interrupts_a_worker_is_counted_once)
 			   load.workers[0].demand, demand);
 }
 
+/* A foreign thread has what the worker leaves: more than half it would not get beside it. */
+Test(load_true, foreign_threads_count_up_to_their_fair_half)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		m.worker[0].foreign_cycles += (uint64_t)(MODEL_HZ / 10 * 0.9);
+		m.worker[1].foreign_cycles += (uint64_t)(MODEL_HZ / 10 * 0.3);
+		m.worker[1].other_cycles += (uint64_t)(MODEL_HZ / 10 * 0.2);
+		run(1);
+	}
+	cr_expect_float_eq(load.workers[0].other, 0.5, 0.01, "%f", load.workers[0].other);
+	cr_expect_float_eq(load.workers[1].other, 0.5, 0.01, "%f", load.workers[1].other);
+	cr_expect_float_eq(load.workers[0].foreign, 0.9, 0.01, "%f", load.workers[0].foreign);
+}
+
 /*
  * Arrivals and samples say the same of both; what worker 1 loses tells that it is worse off.
  */

@@ -29,6 +29,13 @@ static const char *mode_name(uint32_t mode)
 	return mode == SL_XDP_NATIVE ? "native" : mode == SL_XDP_GENERIC ? "generic" : "unknown";
 }
 
+static const char *source_name(uint32_t source)
+{
+	return source == SL_WORK_TRACED	     ? "tracepoints"
+	       : source == SL_WORK_PROC_STAT ? "/proc/stat"
+					     : "unknown";
+}
+
 static void warn(json_t *warnings, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void warn(json_t *warnings, const char *fmt, ...)
 {
@@ -87,10 +94,11 @@ static json_t *dataplane_json(const struct sl_instance *inst, uint64_t now, json
 	else if (age > (int64_t)HOUSEKEEPING_STUCK_NS)
 		warn(warnings, "the dataplane's housekeeping has been silent for %.1f s",
 		     (double)age / 1e9);
-	return json_pack("{s:b,s:I,s:I,s:o,s:s,s:I}", "running", alive, "pid", I(c->pid),
+	return json_pack("{s:b,s:I,s:I,s:o,s:s,s:s,s:I}", "running", alive, "pid", I(c->pid),
 			 "incarnation", I(c->incarnation), "heartbeat_age_ms",
 			 age < 0 ? json_null() : json_integer(age / 1000000), "mode",
-			 mode_name(c->xdp_mode), "workers", I(alive ? c->workers : 0));
+			 mode_name(c->xdp_mode), "work_source", source_name(c->work_source),
+			 "workers", I(alive ? c->workers : 0));
 }
 
 /* What the daemon says of itself, with "running". */

@@ -21,10 +21,15 @@
 #define ENOUGH_SAMPLES 8 /* cost samples in an interval that count with half their weight */
 #define BACKLOG_SHARE 0.25
 /*
- * Time constant of what a CPU does besides. It is known to 10 ms (/proc/stat), half of a short
- * round: taken as it comes, it would have buckets moved to and fro.
+ * Time constant of what a CPU does besides. It may be known to 10 ms only (/proc/stat), half of a
+ * short round: taken as it comes, it would have buckets moved to and fro.
  */
 #define OTHER_SECONDS 1.0
+/*
+ * A foreign thread takes what the workers leave, and gives way to a worker who wants its share.
+ * Counted in full it would drive the buckets away, take what they left, and so on.
+ */
+#define FOREIGN_MAX 0.5
 /* Time constant of losses: the dataplane reads them every 50 ms, rounds are shorter. */
 #define LOST_SECONDS 0.2
 #define SATURATED 0.95 /* cores, busy and other */
@@ -181,24 +186,32 @@ static void update_scale(struct sl_load_worker *w, const struct arrivals *a, dou
  * Rounds are timed by the clock on the wall: a softirq, or a thread that took the CPU away, is in
  * them. Busy and polling rounds are interrupted alike.
  */
-static double busy_own(const struct sl_sample_worker *s, const struct sl_sample_worker *last)
+static void update_other(struct sl_load_worker *w, const struct sl_sample_worker *s, double elapsed,
+			 double dt)
 {
-	double busy = (double)delta(s->busy_cycles, last->busy_cycles);
-	double awake = busy + (double)delta(s->idle_cycles, last->idle_cycles);
-	double lost = (double)delta(s->interrupted_cycles, last->interrupted_cycles);
+	double softirq = (double)delta(s->other_cycles, w->last.other_cycles) / elapsed;
+	double foreign = (double)delta(s->foreign_cycles, w->last.foreign_cycles) / elapsed;
+	double awake = (double)delta(s->busy_cycles, w->last.busy_cycles) +
+		       (double)delta(s->idle_cycles, w->last.idle_cycles);
+	double taken = (double)delta(s->interrupted_cycles, w->last.interrupted_cycles);
+	double alpha = -expm1(-dt / OTHER_SECONDS);
 
-	return awake > 0 ? busy * (1 - fmin(lost / awake, 1)) : 0;
+	w->softirq += (fmin(softirq, 1) - w->softirq) * alpha;
+	w->foreign += (fmin(foreign, 1) - w->foreign) * alpha;
+	w->other = w->softirq + fmin(w->foreign, FOREIGN_MAX);
+	if (awake > 0)
+		w->interrupted += (fmin(taken / awake, 1) - w->interrupted) * alpha;
 }
 
 static void update_worker(struct sl_load_worker *w, const struct sl_sample_worker *s,
 			  const struct arrivals *a, double elapsed, double dt, double alpha)
 {
-	double busy = busy_own(s, &w->last);
+	double busy = (double)delta(s->busy_cycles, w->last.busy_cycles);
 	double packets = (double)delta(s->packets, w->last.packets);
-	double other = fmin((double)delta(s->other_cycles, w->last.other_cycles) / elapsed, 1);
 
+	update_other(w, s, elapsed, dt);
+	busy *= 1 - w->interrupted;
 	w->busy = fmin(busy / elapsed, 1);
-	w->other += (other - w->other) * -expm1(-dt / OTHER_SECONDS);
 	w->lost = (double)delta(s->ring_full, w->last.ring_full) / dt;
 	w->losing += (w->lost - w->losing) * -expm1(-dt / LOST_SECONDS);
 	update_scale(w, a, busy, packets, alpha);

@@ -21,8 +21,10 @@
 
 /* A worker's counters, cumulative. */
 struct sl_sample_worker {
-	uint64_t busy_cycles, idle_cycles, other_cycles;
-	uint64_t interrupted_cycles; /* of other_cycles, what the worker had to wait for */
+	uint64_t busy_cycles, idle_cycles;
+	uint64_t other_cycles; /* softirq and the like on its CPU */
+	uint64_t foreign_cycles; /* threads of others there */
+	uint64_t interrupted_cycles; /* of both, what the worker had to wait for */
 	uint64_t packets; /* processed */
 	uint64_t ring_full; /* lost because the worker was late */
 	uint64_t heartbeat_ns;
@@ -52,7 +54,10 @@ struct sl_sample {
 struct sl_load_worker {
 	struct sl_sample_worker last;
 	double busy; /* cores, latest interval, by the worker itself */
-	double other; /* cores, smoothed over a second: what the CPU did besides */
+	double other; /* cores, smoothed over a second: what the CPU did besides; of foreign threads
+			 at most the half that they get beside a worker who wants the CPU too */
+	double softirq, foreign; /* cores, likewise: what it is made of, foreign as it was */
+	double interrupted; /* of the time in rounds, smoothed likewise */
 	double demand; /* cores, smoothed: what its buckets ask for, may exceed 1 */
 	double cycles_per_packet; /* smoothed; 0: not known yet */
 	double scale; /* measured / sampled cycles per packet, smoothed */

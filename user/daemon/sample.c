@@ -19,7 +19,10 @@ static void sample_workers(struct served *s)
 		s->cpu[w] = cpu;
 		s->workers[w] = (struct sl_sample_worker){
 			.busy_cycles = LOAD(k->busy_cycles),
+			.idle_cycles = LOAD(k->idle_cycles),
 			.other_cycles = LOAD(k->softirq_cycles),
+			.foreign_cycles = LOAD(k->foreign_cycles),
+			.interrupted_cycles = LOAD(k->interrupted_cycles),
 			.packets = LOAD(k->rx_packets),
 			.ring_full = LOAD(k->ring_full),
 			.heartbeat_ns = LOAD(k->heartbeat_ns),

@@ -9,6 +9,7 @@
 
 #include "dataplane/batch.h"
 #include "dataplane/chain.h"
+#include "dataplane/cpu_work.h"
 #include "dataplane/frames.h"
 #include "dataplane/housekeeping.h"
 #include "dataplane/ledger.h"
@@ -216,6 +217,7 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 	if (dp->wake_fd < 0)
 		return sl_error_set(err, -errno, "eventfd: %s", strerror(errno));
 	redirect_errors_open(dp);
+	cpu_work_open(dp);
 	ret = grace_start(dp, err);
 	if (!ret)
 		ret = members_open_queues(dp, err);
@@ -356,6 +358,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 	if (dp->settled)
 		members_statistics(dp);
 	redirect_errors_close(dp);
+	cpu_work_close(dp);
 	if (dp->home)
 		members_close(dp);
 	if (dp->shards)

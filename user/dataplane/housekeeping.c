@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "dataplane/cpu_work.h"
 #include "dataplane/housekeeping.h"
 #include "dataplane/log.h"
 #include "dataplane/members.h"
@@ -94,6 +95,7 @@ static void *housekeeping_main(void *arg)
 		if (!members_step(dp))
 			busy = BUSY_ROUNDS;
 		members_top_up(dp);
+		cpu_work_publish(dp, now);
 		if (now - statistics > STATISTICS_NS) {
 			members_statistics(dp);
 			redirect_errors_publish(dp);

@@ -280,6 +280,7 @@ struct sl_dataplane {
 	_Atomic(struct sl_export *) export;
 	_Atomic uint32_t export_users; /* workers inside export_step() */
 	struct sl_redirect_errors *redirect_errors;
+	struct sl_cpu_work *cpu_work;
 	_Atomic(struct sl_tap *) tap;
 	_Atomic uint32_t tap_users; /* workers inside tap_send() */
 	struct sl_rpc_server *rpc;

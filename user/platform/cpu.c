@@ -204,7 +204,7 @@ uint16_t sl_cpu_node(int cpu)
 	return (uint16_t)node;
 }
 
-int sl_cpu_kernel_ns(unsigned cpu, uint64_t *ns)
+int sl_cpu_softirq_ns(unsigned cpu, uint64_t *ns)
 {
 	unsigned long long user, nice, system, idle, iowait, irq, softirq, steal;
 	const uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
@@ -222,7 +222,7 @@ int sl_cpu_kernel_ns(unsigned cpu, uint64_t *ns)
 		if (sscanf(line + strlen(name), "%llu %llu %llu %llu %llu %llu %llu %llu", &user,
 			   &nice, &system, &idle, &iowait, &irq, &softirq, &steal) != 8)
 			break;
-		*ns = (system + irq + softirq + steal) * tick_ns;
+		*ns = (irq + softirq + steal) * tick_ns;
 		rc = 0;
 	}
 	fclose(f);

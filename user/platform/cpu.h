@@ -47,9 +47,9 @@ int sl_cpu_realtime(pthread_t thread, int priority);
 int sl_cpu_slice(uint64_t ns);
 
 /*
- * Cycles' worth of time, in nanoseconds since boot, that a CPU spent outside user space and idle:
- * /proc/stat's system, irq, softirq and steal. Resolution 10 ms. 0 or -errno.
+ * Time since boot, in nanoseconds, that a CPU gave to interrupts and softirq, or that was stolen
+ * from it: /proc/stat. Resolution 10 ms. 0 or -errno.
  */
-int sl_cpu_kernel_ns(unsigned cpu, uint64_t *ns);
+int sl_cpu_softirq_ns(unsigned cpu, uint64_t *ns);
 
 #endif /* SL_PLATFORM_CPU_H */
