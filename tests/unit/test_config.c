@@ -84,6 +84,8 @@ Test(config, every_setting)
 				   "      numa: false\n"
 				   "      smoothing: 0.5s\n"
 				   "      stuck_after: 5s\n"
+				   "      elastic: {enabled: true, target: 70%, min_workers: 2,\n"
+				   "        max_workers: 6, ahead: 1s, hold: 30s}\n"
 				   "      pinned: [17, 64-127]\n"
 				   "  - interfaces: eth3\n"
 				   "balance: {max_moves: 9}\n";
@@ -115,6 +117,12 @@ Test(config, every_setting)
 	cr_expect_not(in->balance.numa);
 	cr_expect_eq(in->balance.smoothing_ns, 500000000);
 	cr_expect_eq(in->balance.stuck_ns, 5000000000);
+	cr_expect(in->balance.elastic.enabled);
+	cr_expect_float_eq(in->balance.elastic.target, 0.7, 1e-12);
+	cr_expect_eq(in->balance.elastic.min_workers, 2);
+	cr_expect_eq(in->balance.elastic.max_workers, 6);
+	cr_expect_eq(in->balance.elastic.ahead_ns, 1000000000);
+	cr_expect_eq(in->balance.elastic.hold_ns, 30000000000);
 	cr_expect_eq(in->balance.pins, 2);
 	cr_expect_eq(in->balance.pin[1].first, 64);
 	cr_expect_eq(in->balance.pin[1].last, 127);
@@ -122,6 +130,8 @@ Test(config, every_setting)
 	in = sl_config_instance(config, "eth3");
 	cr_assert_not_null(in);
 	cr_expect_eq(in->balance.max_moves, 9);
+	cr_expect_not(in->balance.elastic.enabled);
+	cr_expect_float_eq(in->balance.elastic.target, 0.8, 1e-12);
 	cr_expect_eq(in->balance.plan_ns, 5000000);
 	cr_expect(in->balance.numa);
 	cr_expect_eq(in->buckets, SL_DEFAULT_BUCKETS);
@@ -153,6 +163,11 @@ Test(config, wrong_settings_name_line_setting_and_mend)
 		{"balance:\n  plan_time: 2s\n", {":2:", "plan_time", "10us to 1s"}},
 		{"balance:\n  plan_time: 1us\n", {":2:", "plan_time", "10us to 1s"}},
 		{"balance:\n  numa: near\n", {":2:", "balance.numa", "true or false"}},
+		{"balance:\n  elastic:\n    target: 2\n", {":3:", "elastic.target", "80%"}},
+		{"balance:\n  elastic: {min_workers: 0}\n", {":2:", "min_workers", "1 to 128"}},
+		{"balance:\n  elastic: {min_workers: 3, max_workers: 2}\n",
+		 {":1:", "min_workers (3)", "lower one"}},
+		{"balance:\n  elastic: true\n", {":2:", "elastic", "key: value"}},
 		{"balance:\n  pinned: [9-3]\n", {":2:", "pinned[0]", "64-127"}},
 		{"balance: [1]\n", {":1:", "balance", "key: value"}},
 		{"instances:\n  eth0: 1\n", {":2:", "instances", "- name"}},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/commands.h"
+#include "cli/elastic.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/sample.h"
@@ -71,11 +72,16 @@ static const struct column worker_columns[] = {
 static int show_workers(const struct sl_instance *inst, uint64_t interval)
 {
 	struct sample *s = sample_over(inst, interval);
-	json_t *rows = json_array();
+	json_t *rows = json_array(), *daemon = NULL;
+	struct sl_error err;
 	int status;
 
 	for (unsigned i = 0; s && i < sample_worker_count(inst); i++)
 		json_array_append_new(rows, worker_json(s, i));
+	/* Who sleeps only the daemon knows; without one, nobody does. */
+	if (!target_daemon("status", inst->name, json_object(), &daemon, &err))
+		elastic_mark(rows, daemon);
+	json_decref(daemon);
 	if (!cli.json && !json_array_size(rows))
 		printf("no worker has run on instance %s yet\n", inst->name);
 	status = output_rows(s ? rows : NULL, worker_columns);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cli/commands.h"
+#include "cli/elastic.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/sample.h"
@@ -124,14 +125,15 @@ static json_t *daemon_json(const struct sl_instance *inst, json_t *warnings)
 	return daemon;
 }
 
-/* Load of the workers that run: highest over mean, 1 when even; 0 when idle. */
-static double unbalance(const struct sl_instance *inst, const struct sample *s)
+/* Load of the workers that run and are not asleep: highest over mean, 1 when even; 0 when idle. */
+static double unbalance(const struct sl_instance *inst, const struct sample *s,
+			const json_t *daemon)
 {
 	double sum = 0, max = 0;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < inst->max_workers; i++) {
-		if (s->after.workers[i].state != SL_WORKER_RUNNING)
+		if (s->after.workers[i].state != SL_WORKER_RUNNING || elastic_asleep(daemon, i))
 			continue;
 		n++;
 		sum += s->workers[i].load;
@@ -193,15 +195,17 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 	dataplane = dataplane_json(inst, s->after.now_ns, warnings);
 	workers = workers_json(inst, s, target_dataplane_alive(inst), warnings);
 	daemon = daemon_json(inst, warnings);
-	return json_pack(
-		"{s:s,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}", "instance",
-		inst->name, "ready", ready, "interfaces", interfaces_json(inst), "buckets",
-		I(inst->buckets), "max_workers", I(inst->max_workers), "rules", rules_json(inst),
-		"local", !!(c->flags & SL_CTL_LOCAL), "hash",
-		c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "stamp",
-		c->flags & SL_CTL_INBAND ? "inband" : "metadata", "epoch", I(c->epoch), "settled",
-		I(c->settled), "moves", moves_json(inst, s), "unbalance", unbalance(inst, s),
-		"workers", workers, "dataplane", dataplane, "daemon", daemon, "warnings", warnings);
+	elastic_mark(workers, daemon);
+	return json_pack("{s:s,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
+			 "instance", inst->name, "ready", ready, "interfaces",
+			 interfaces_json(inst), "buckets", I(inst->buckets), "max_workers",
+			 I(inst->max_workers), "rules", rules_json(inst), "local",
+			 !!(c->flags & SL_CTL_LOCAL), "hash",
+			 c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "stamp",
+			 c->flags & SL_CTL_INBAND ? "inband" : "metadata", "epoch", I(c->epoch),
+			 "settled", I(c->settled), "moves", moves_json(inst, s), "unbalance",
+			 unbalance(inst, s, daemon), "workers", workers, "dataplane", dataplane,
+			 "daemon", daemon, "warnings", warnings);
 }
 
 static const struct column interface_columns[] = {
@@ -237,6 +241,17 @@ static const char *daemon_words(const json_t *daemon)
 	return json_is_true(json_object_get(daemon, "paused")) ? "running, paused" : "running";
 }
 
+static void print_elastic(const json_t *elastic)
+{
+	if (json_is_object(elastic))
+		printf("elastic    %lld workers awake, %zu asleep; load %.2f cores, target "
+		       "%.0f%%\n",
+		       number(elastic, "awake"),
+		       json_array_size(json_object_get(elastic, "asleep")),
+		       json_real_value(json_object_get(elastic, "load")),
+		       100 * json_real_value(json_object_get(elastic, "target")));
+}
+
 static void print_status(const json_t *st)
 {
 	const json_t *plane = json_object_get(st, "dataplane"),
@@ -255,6 +270,7 @@ static void print_status(const json_t *st)
 	else
 		printf("dataplane  not running\n");
 	printf("daemon     %s\n", daemon_words(json_object_get(st, "daemon")));
+	print_elastic(json_object_get(json_object_get(st, "daemon"), "elastic"));
 	printf("moves      %lld started, %lld refused, %lld under way; epoch %lld, settled %lld\n",
 	       number(moves, "started"), number(moves, "refused"), number(moves, "under_way"),
 	       number(st, "epoch"), number(st, "settled"));

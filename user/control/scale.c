@@ -44,8 +44,13 @@ static void remember(struct sl_scale *s, uint64_t now_ns, unsigned wanted)
 	}
 	if (now_ns - s->slot_ns >= width)
 		s->slot_ns = now_ns; /* a long pause */
-	if (wanted > s->wanted[s->slot])
-		s->wanted[s->slot] = wanted;
+	sl_scale_want(s, wanted);
+}
+
+void sl_scale_want(struct sl_scale *s, unsigned workers)
+{
+	if (workers > s->wanted[s->slot])
+		s->wanted[s->slot] = workers;
 }
 
 unsigned sl_scale_workers(struct sl_scale *s, uint64_t now_ns, double load)

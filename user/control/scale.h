@@ -33,4 +33,7 @@ struct sl_scale {
  * do). Returns how many there should be now. */
 unsigned sl_scale_workers(struct sl_scale *s, uint64_t now_ns, double load);
 
+/* As if `workers` had been wanted now, for another reason than the load: they stay for hold_ns. */
+void sl_scale_want(struct sl_scale *s, unsigned workers);
+
 #endif /* SL_CONTROL_SCALE_H */

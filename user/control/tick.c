@@ -30,6 +30,9 @@ struct sl_tick {
 	unsigned lasting; /* rounds in a row that found a gain */
 	uint64_t interval_ns;
 	uint64_t moved_ns; /* 0: never */
+	struct sl_elastic elastic;
+	struct sl_elastic_view view;
+	bool cut; /* max_moves ended the latest plan */
 };
 
 struct sl_tick *sl_tick_new(unsigned workers_n, unsigned buckets_n, const struct sl_tick_opts *opts)
@@ -39,6 +42,7 @@ struct sl_tick *sl_tick_new(unsigned workers_n, unsigned buckets_n, const struct
 	if (!t)
 		return NULL;
 	t->opts = *opts;
+	t->elastic.opts = opts->elastic;
 	t->interval_ns = opts->tick_min_ns;
 	t->buckets = calloc(buckets_n, sizeof(*t->buckets));
 	t->workers = calloc(workers_n, sizeof(*t->workers));
@@ -67,6 +71,12 @@ void sl_tick_free(struct sl_tick *t)
 
 void sl_tick_configure(struct sl_tick *t, const struct sl_tick_opts *opts)
 {
+	/* Who begins takes over what it finds; who ends wakes all. */
+	if (t->opts.elastic.enabled != opts->elastic.enabled) {
+		t->elastic.begun = false;
+		t->elastic.fill = !opts->elastic.enabled;
+	}
+	t->elastic.opts = opts->elastic;
 	t->opts = *opts;
 	t->load.smoothing_ns = opts->smoothing_ns;
 	t->interval_ns = opts->tick_min_ns;
@@ -88,6 +98,17 @@ void sl_tick_numa(struct sl_tick *t, unsigned worker, uint16_t node)
 {
 	if (worker < SL_MAX_WORKERS)
 		t->numa[worker] = node;
+}
+
+void sl_tick_restart(struct sl_tick *t)
+{
+	t->elastic.begun = false;
+	t->elastic.fill = false;
+}
+
+const struct sl_elastic *sl_tick_elastic(const struct sl_tick *t)
+{
+	return &t->elastic;
 }
 
 const struct sl_load *sl_tick_load(const struct sl_tick *t)
@@ -170,6 +191,14 @@ static void prepare_buckets(struct sl_tick *t, const struct sl_sample *s,
 	}
 }
 
+/* The target utilisation cannot be held by acting above it. */
+static double act_above(const struct sl_tick *t)
+{
+	double target = t->opts.elastic.target;
+
+	return t->opts.elastic.enabled && target < t->opts.threshold ? target : t->opts.threshold;
+}
+
 static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, double calm,
 		 struct sl_tick_result *r)
 {
@@ -182,9 +211,32 @@ static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, 
 				    .any_node = t->opts.any_node,
 				    .calm = calm};
 
-	prepare_buckets(t, s, r);
 	sl_plan(t->buckets, s->buckets_n, t->workers, s->workers_n, &opts, t->scratch, t->moves,
 		&r->plan);
+	t->cut = t->opts.max_moves && r->plan.moves >= t->opts.max_moves;
+}
+
+/* By the thresholds, or for any gain. */
+static void plan_round(struct sl_tick *t, const struct sl_sample *s, struct sl_tick_result *r)
+{
+	bool now = t->elastic.fill;
+
+	if (t->opts.elastic.enabled)
+		sl_elastic_restrict(&t->elastic, t->workers, s->workers_n);
+	plan(t, s, now ? NOW_MIN_GAIN : t->opts.min_gain, now ? 0 : act_above(t), r);
+}
+
+/* Workers are added and removed, then the buckets planned for those who are awake. */
+static void plan_elastic(struct sl_tick *t, const struct sl_sample *s, struct sl_tick_result *r)
+{
+	sl_elastic_look(&t->view, &t->elastic, &t->load, s, t->buckets, t->workers);
+	sl_elastic_run(&t->elastic, &t->view, s->now_ns);
+	plan_round(t, s, r);
+	if (t->cut || !sl_elastic_review(&t->elastic, &t->view, &r->plan))
+		return;
+	for (unsigned w = 0; w < s->workers_n; w++)
+		t->workers[w].usable = t->view.worker[w].runs;
+	plan_round(t, s, r);
 }
 
 /* Buckets whose row points to a worker that cannot serve them must go at once. */
@@ -205,10 +257,15 @@ static enum sl_tick_verdict decide(struct sl_tick *t, const struct sl_sample *s,
 		return SL_TICK_NO_WORKERS;
 	if (!t->load.rounds)
 		return SL_TICK_LEARNING;
-	plan(t, s, t->opts.min_gain, t->opts.threshold, r);
-	if (must_empty(t, r->plan.moves))
+	prepare_buckets(t, s, r);
+	if (t->opts.elastic.enabled)
+		plan_elastic(t, s, r);
+	else
+		plan_round(t, s, r);
+	t->elastic.fill &= r->plan.moves > 0;
+	if (t->elastic.fill || must_empty(t, r->plan.moves))
 		return SL_TICK_MOVED;
-	if (r->plan.before <= t->opts.threshold) {
+	if (r->plan.before <= act_above(t)) {
 		t->lasting = 0;
 		return SL_TICK_CALM;
 	}
@@ -230,6 +287,8 @@ static uint64_t next_interval(struct sl_tick *t, uint64_t now_ns, enum sl_tick_v
 {
 	bool eventful = v == SL_TICK_MOVED || v == SL_TICK_WAITING || v == SL_TICK_LEARNING;
 
+	/* While somebody sleeps a load that rises must be seen in time. */
+	eventful |= t->opts.elastic.enabled && t->elastic.asleep_n;
 	if (eventful || !t->eventful_ns)
 		t->eventful_ns = now_ns;
 	if (now_ns - t->eventful_ns <= QUIET_NS)
@@ -264,6 +323,9 @@ void sl_tick_plan_now(struct sl_tick *t, const struct sl_sample *s, struct sl_ti
 	} else if (!t->load.rounds) {
 		r->verdict = SL_TICK_LEARNING;
 	} else {
+		prepare_buckets(t, s, r);
+		if (t->opts.elastic.enabled)
+			sl_elastic_restrict(&t->elastic, t->workers, s->workers_n);
 		plan(t, s, NOW_MIN_GAIN, 0, r);
 		r->verdict = r->plan.moves ? SL_TICK_MOVED : SL_TICK_EVEN;
 	}
@@ -274,4 +336,5 @@ void sl_tick_applied(struct sl_tick *t, uint64_t now_ns)
 {
 	t->moved_ns = now_ns;
 	t->lasting = 0;
+	t->elastic.fill &= t->cut;
 }

@@ -14,6 +14,7 @@
 #ifndef SL_CONTROL_TICK_H
 #define SL_CONTROL_TICK_H
 
+#include "control/elastic.h"
 #include "control/load.h"
 #include "control/plan.h"
 
@@ -27,6 +28,7 @@ struct sl_tick_opts {
 	bool any_node; /* NUMA nodes are all the same */
 	uint64_t smoothing_ns;
 	uint64_t stuck_ns;
+	struct sl_elastic_opts elastic;
 };
 
 /* Why the round ended as it did. */
@@ -76,6 +78,11 @@ void sl_tick_plan_now(struct sl_tick *t, const struct sl_sample *s, struct sl_ti
 /* The moves of the latest call were stored at now_ns: the minimum interval starts. */
 void sl_tick_applied(struct sl_tick *t, uint64_t now_ns);
 
+/* The dataplane is another one: who is awake is found out anew. What was learnt of loads stays. */
+void sl_tick_restart(struct sl_tick *t);
+
+/* Who is awake, for showing. */
+const struct sl_elastic *sl_tick_elastic(const struct sl_tick *t);
 /* The loads, for showing. */
 const struct sl_load *sl_tick_load(const struct sl_tick *t);
 

@@ -27,6 +27,22 @@ struct instance_metric {
 	double (*value)(const struct served *s);
 };
 
+static unsigned running_workers(const struct served *s)
+{
+	unsigned n = 0;
+
+	for (unsigned w = 0; s->dataplane && w < s->inst->max_workers; w++)
+		n += LOAD(s->inst->workers[w].state) == SL_WORKER_RUNNING;
+	return n;
+}
+
+static unsigned asleep_workers(const struct served *s)
+{
+	bool elastic = s->dataplane && s->balance.elastic.enabled;
+
+	return elastic ? sl_tick_elastic(s->tick)->asleep_n : 0;
+}
+
 #define VALUE(name, of_s)                                                                          \
 	static double v_##name(const struct served *s)                                             \
 	{                                                                                          \
@@ -43,6 +59,8 @@ VALUE(highest, s->last.plan.before)
 VALUE(bound, s->last.plan.bound)
 VALUE(stuck, s->last.stuck_n)
 VALUE(elephant, s->last.plan.elephant >= 0)
+VALUE(awake, running_workers(s) - asleep_workers(s))
+VALUE(asleep, asleep_workers(s))
 VALUE(incarnation, LOAD(s->inst->control->incarnation))
 
 static const struct instance_metric instance_metrics[] = {
@@ -61,6 +79,9 @@ static const struct instance_metric instance_metrics[] = {
 	{"sluice_load_highest_ratio", "gauge", "Highest demand of a worker, in cores.", v_highest},
 	{"sluice_load_bound_ratio", "gauge", "No assignment of buckets can be below, in cores.",
 	 v_bound},
+	{"sluice_workers_awake", "gauge", "Workers that run and are not asleep.", v_awake},
+	{"sluice_workers_asleep", "gauge", "Workers that balance.elastic has put to sleep.",
+	 v_asleep},
 	{"sluice_workers_stuck", "gauge", "Workers without a heartbeat.", v_stuck},
 	{"sluice_elephant", "gauge", "1 while one bucket needs more than a core.", v_elephant},
 };

@@ -91,19 +91,35 @@ static json_t *pinned_json(const struct served *s)
 	return all;
 }
 
+/* Workers awake and asleep; null if all are awake whatever the load is. */
+static json_t *elastic_json(const struct served *s)
+{
+	const struct sl_elastic *e = sl_tick_elastic(s->tick);
+	json_t *asleep;
+
+	if (!s->balance.elastic.enabled || !s->dataplane)
+		return json_null();
+	asleep = json_array();
+	for (unsigned w = 0; w < s->inst->max_workers; w++)
+		if (e->asleep[w])
+			json_array_append_new(asleep, json_integer(w));
+	return json_pack("{s:f,s:f,s:i,s:o}", "target", s->balance.elastic.target, "load", e->load,
+			 "awake", (int)e->awake_n, "asleep", asleep);
+}
+
 static json_t *served_json(const struct served *s)
 {
 	const struct sl_tick_result *r = &s->last;
 
-	return json_pack("{s:s,s:b,s:b,s:b,s:s,s:f,s:f,s:f,s:i,s:o,s:I,s:I,s:I,s:I,s:f,s:f,s:o}",
-			 "instance", s->inst->name, "paused", s->paused, "enabled",
-			 s->balance.enabled, "dataplane", s->dataplane, "verdict",
-			 sl_tick_verdict_name(r->verdict), "highest", r->plan.before, "planned",
-			 r->plan.after, "bound", r->plan.bound, "elephant", r->plan.elephant,
-			 "stuck", stuck_json(r), "rounds", (json_int_t)s->rounds, "plans",
-			 (json_int_t)s->plans, "moves", (json_int_t)s->moves, "pinned",
-			 (json_int_t)pinned_count(s), "round_us", (double)s->round_ns / 1e3,
-			 "tick_ms", (double)r->next_ns / 1e6, "load", demand_json(s));
+	return json_pack(
+		"{s:s,s:b,s:b,s:b,s:s,s:f,s:f,s:f,s:i,s:o,s:I,s:I,s:I,s:I,s:f,s:f,s:o,s:o}",
+		"instance", s->inst->name, "paused", s->paused, "enabled", s->balance.enabled,
+		"dataplane", s->dataplane, "verdict", sl_tick_verdict_name(r->verdict), "highest",
+		r->plan.before, "planned", r->plan.after, "bound", r->plan.bound, "elephant",
+		r->plan.elephant, "stuck", stuck_json(r), "rounds", (json_int_t)s->rounds, "plans",
+		(json_int_t)s->plans, "moves", (json_int_t)s->moves, "pinned",
+		(json_int_t)pinned_count(s), "round_us", (double)s->round_ns / 1e3, "tick_ms",
+		(double)r->next_ns / 1e6, "load", demand_json(s), "elastic", elastic_json(s));
 }
 
 static int on_status(void *ctx, json_t *request, int passed_fd, json_t **result,

@@ -53,9 +53,21 @@ static void report_elephant(struct served *s, const struct sl_tick_result *r)
 	s->reported_elephant = e;
 }
 
+static void report_awake(struct served *s)
+{
+	const struct sl_elastic *e = sl_tick_elastic(s->tick);
+
+	if (!s->balance.elastic.enabled || !e->begun || e->awake_n == s->reported_awake)
+		return;
+	log_line(LOG_INFO, "%s: %u workers awake for a load of %.2f cores", s->inst->name,
+		 e->awake_n, e->load);
+	s->reported_awake = e->awake_n;
+}
+
 static void report(struct served *s, const struct sl_tick_result *r)
 {
 	report_stuck(s, r);
+	report_awake(s);
 	/* A round that did not plan knows nothing of elephants. */
 	if (r->verdict != SL_TICK_LEARNING && r->verdict != SL_TICK_NO_WORKERS)
 		report_elephant(s, r);
@@ -64,11 +76,16 @@ static void report(struct served *s, const struct sl_tick_result *r)
 static void watch_dataplane(struct served *s)
 {
 	bool runs = sl_instance_running(s->inst);
+	uint64_t incarnation = __atomic_load_n(&s->inst->control->incarnation, __ATOMIC_RELAXED);
 
 	if (runs != s->dataplane)
 		log_line(LOG_NOTICE, "%s: dataplane %s", s->inst->name,
 			 runs ? "runs" : "is gone: packets take the fallback verdict");
 	s->dataplane = runs;
+	/* Another one has dealt its buckets to all its workers. */
+	if (s->incarnation != incarnation)
+		sl_tick_restart(s->tick);
+	s->incarnation = incarnation;
 }
 
 void served_round(struct served *s, uint64_t now_ns)

@@ -20,7 +20,13 @@ static struct sl_tick_opts tick_opts(const struct sl_balance_config *b)
 				     .clock = sl_clock_ns,
 				     .any_node = !b->numa,
 				     .smoothing_ns = b->smoothing_ns,
-				     .stuck_ns = b->stuck_ns};
+				     .stuck_ns = b->stuck_ns,
+				     .elastic = {.enabled = b->elastic.enabled,
+						 .target = b->elastic.target,
+						 .min_workers = b->elastic.min_workers,
+						 .max_workers = b->elastic.max_workers,
+						 .ahead_ns = b->elastic.ahead_ns,
+						 .hold_ns = b->elastic.hold_ns}};
 }
 
 static void pin_all(struct served *s)

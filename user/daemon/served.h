@@ -26,6 +26,8 @@ struct served {
 
 	uint64_t due_ns; /* next round */
 	bool dataplane; /* ran at the latest round */
+	uint64_t incarnation; /* of it */
+	unsigned reported_awake; /* workers; 0: nothing said yet */
 	uint32_t plan; /* number of the latest plan, in the rows it wrote */
 	uint64_t rounds, plans, moves, moves_skipped;
 	uint64_t round_ns; /* CPU time of the latest round */

@@ -26,11 +26,31 @@ static const struct sl_balance_config balance_defaults = {
 	.numa = true,
 	.smoothing_ns = 200 * 1000000ULL,
 	.stuck_ns = 3000 * 1000000ULL,
+	.elastic = {.target = 0.8,
+		    .min_workers = 1,
+		    .ahead_ns = 500 * 1000000ULL,
+		    .hold_ns = 5000 * 1000000ULL},
 };
 
 #define AT(type, member) .offset = offsetof(struct type, member)
 #define BALANCE(member) AT(sl_balance_config, member)
+#define ELASTIC(member) AT(sl_elastic_config, member)
 #define INSTANCE(member) AT(sl_instance_config, member)
+
+static const struct sl_yaml_field elastic_fields[] = {
+	{"enabled", sl_yaml_set_bool, ELASTIC(enabled), .mend = "write true or false"},
+	{"target", sl_yaml_set_fraction, ELASTIC(target), 0.05, 1,
+	 "write a share of a core from 0.05 to 1, such as 0.8 or 80%"},
+	{"min_workers", sl_yaml_set_unsigned, ELASTIC(min_workers), 1, SL_MAX_WORKERS,
+	 "write a number from 1 to 128"},
+	{"max_workers", sl_yaml_set_unsigned, ELASTIC(max_workers), 0, SL_MAX_WORKERS,
+	 "write a number from 1 to 128, or 0 for all that run"},
+	{"ahead", sl_yaml_set_duration, ELASTIC(ahead_ns), 0, 60,
+	 "write a time of at most 60s, such as 500ms"},
+	{"hold", sl_yaml_set_duration, ELASTIC(hold_ns), 0, 3600,
+	 "write a time of at most 60min, such as 5s"},
+	{0},
+};
 
 const struct sl_yaml_field sl_config_balance_fields[] = {
 	{"enabled", sl_yaml_set_bool, BALANCE(enabled), .mend = "write true or false"},
@@ -53,6 +73,7 @@ const struct sl_yaml_field sl_config_balance_fields[] = {
 	 "write a time of at most 60s, such as 200ms"},
 	{"stuck_after", sl_yaml_set_duration, BALANCE(stuck_ns), 1.5, 600,
 	 "write a time from 1500ms to 10min, such as 3s"},
+	{"elastic", sl_yaml_set_mapping, BALANCE(elastic), .fields = elastic_fields},
 	{"pinned", sl_config_set_pins, .mend = "write bucket numbers and ranges: [17, 64-127]"},
 	{0},
 };
@@ -147,6 +168,11 @@ static int balance_check(struct sl_yaml *y, const yaml_node_t *node,
 			"lower one or raise the other",
 			(unsigned long long)b->tick_min_ns / 1000000,
 			(unsigned long long)b->tick_max_ns / 1000000);
+	if (b->elastic.max_workers && b->elastic.min_workers > b->elastic.max_workers)
+		return sl_yaml_error(y, node,
+				     "balance.elastic.min_workers (%u) is above max_workers (%u): "
+				     "lower one or raise the other",
+				     b->elastic.min_workers, b->elastic.max_workers);
 	for (unsigned i = 0; i < b->pins; i++)
 		if (b->pin[i].last >= buckets)
 			return sl_yaml_error(y, node,

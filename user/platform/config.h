@@ -23,6 +23,15 @@ struct sl_bucket_range {
 	uint32_t first, last; /* inclusive */
 };
 
+/* `balance.elastic`: how many workers are awake. */
+struct sl_elastic_config {
+	bool enabled;
+	double target; /* utilisation of the workers that are awake */
+	unsigned min_workers, max_workers; /* awake; max 0: all that run */
+	uint64_t ahead_ns; /* how far a rising load is followed */
+	uint64_t hold_ns; /* how long fewer must have been enough */
+};
+
 /* `balance`: how one instance is kept even. */
 struct sl_balance_config {
 	bool enabled;
@@ -36,6 +45,7 @@ struct sl_balance_config {
 	bool numa; /* a bucket leaves its NUMA node only if no worker there has room */
 	uint64_t smoothing_ns; /* time constant of the load estimate */
 	uint64_t stuck_ns; /* a worker silent for so long while it has load is stuck */
+	struct sl_elastic_config elastic;
 	unsigned pins;
 	struct sl_bucket_range pin[SL_CONFIG_PINS];
 };

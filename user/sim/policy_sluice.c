@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "control/scale.h"
 #include "sim/engine.h"
 
 /* The estimate takes 0 for "no sample yet". */
@@ -14,7 +13,6 @@
 
 struct sluice {
 	struct sl_tick *tick;
-	struct sl_scale scale;
 	struct sl_sample_worker *worker;
 	struct sl_sample_bucket *bucket;
 };
@@ -35,13 +33,17 @@ static void fini(struct sim *s)
 static int init(struct sim *s)
 {
 	const struct sim_scenario *c = s->scenario;
+	struct sl_tick_opts opts = c->balance;
 	struct sluice *p = s->policy_state = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
-	p->tick = sl_tick_new(c->cores, c->buckets, &c->balance);
-	p->scale.opts = (struct sl_scale_opts){c->scale.target, c->scale.ahead_ns, c->scale.hold_ns,
-					       1, c->cores};
+	opts.elastic = (struct sl_elastic_opts){.enabled = c->scale.enabled,
+						.target = c->scale.target,
+						.min_workers = 1,
+						.ahead_ns = c->scale.ahead_ns,
+						.hold_ns = c->scale.hold_ns};
+	p->tick = sl_tick_new(c->cores, c->buckets, &opts);
 	p->worker = calloc(c->cores, sizeof(*p->worker));
 	p->bucket = calloc(c->buckets, sizeof(*p->bucket));
 	return p->tick && p->worker && p->bucket ? 0 : -ENOMEM;
@@ -59,7 +61,7 @@ static void sample_cores(struct sim *s, struct sluice *p, uint64_t now_ns)
 			.ring_full = c->ring_full,
 			.heartbeat_ns = now_ns,
 			.ring_fill = c->tail - c->head,
-			.state = c->usable ? SL_WORKER_RUNNING : SL_WORKER_LEAVING,
+			.state = SL_WORKER_RUNNING,
 		};
 	}
 }
@@ -82,27 +84,11 @@ static void sample_buckets(struct sim *s, struct sluice *p)
 	}
 }
 
-static double demand(const struct sim *s, const struct sluice *p)
+/* Cores asleep use nothing once they are emptied. */
+static void sleep_and_wake(struct sim *s, const struct sl_elastic *e)
 {
-	const struct sl_load *load = sl_tick_load(p->tick);
-	double sum = 0;
-
 	for (uint32_t i = 0; i < s->scenario->cores; i++)
-		sum += load->workers[i].demand;
-	return sum;
-}
-
-/* Cores come and go. True: some did, the plan must be made anew. */
-static bool scale(struct sim *s, struct sluice *p, uint64_t now_ns)
-{
-	unsigned wanted = sl_scale_workers(&p->scale, now_ns, demand(s, p));
-	bool changed = false;
-
-	for (uint32_t i = 0; i < s->scenario->cores; i++) {
-		changed |= s->core[i].usable != (i < wanted);
-		core_set_usable(s, i, i < wanted);
-	}
-	return changed;
+		core_set_usable(s, i, !e->begun || e->awake[i]);
 }
 
 static uint64_t tick(struct sim *s)
@@ -121,10 +107,8 @@ static uint64_t tick(struct sim *s)
 	sample_cores(s, p, now_ns);
 	sample_buckets(s, p);
 	sl_tick_run(p->tick, &sample, &r);
-	if (s->scenario->scale.enabled && r.verdict != SL_TICK_LEARNING && scale(s, p, now_ns)) {
-		sample_cores(s, p, now_ns);
-		sl_tick_plan_now(p->tick, &sample, &r);
-	}
+	if (s->scenario->scale.enabled)
+		sleep_and_wake(s, sl_tick_elastic(p->tick));
 	for (unsigned i = 0; i < r.moves_n; i++)
 		if (s->bucket[r.moves[i].bucket].row == r.moves[i].from)
 			stored += bucket_move(s, r.moves[i].bucket, r.moves[i].to);

@@ -100,7 +100,7 @@ struct sim_ovs_opts {
 struct sim_scale_opts {
 	bool enabled; /* cores come and go, with Sluice's rule and with RSS++'s */
 	double target; /* utilisation */
-	uint64_t ahead_ns, hold_ns; /* of struct sl_scale_opts; RSS++'s rule has no such */
+	uint64_t ahead_ns, hold_ns; /* of struct sl_elastic_opts; RSS++'s rule has no such */
 };
 
 struct sim_scenario {

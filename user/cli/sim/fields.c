@@ -201,7 +201,14 @@ static SL_YAML_SETTER(set_sweep)
 
 static SL_YAML_SETTER(set_balance)
 {
-	return sl_yaml_mapping(y, node, f->fields, &((struct sim_file *)base)->balance);
+	struct sl_balance_config *balance = &((struct sim_file *)base)->balance;
+	int rc = sl_yaml_mapping(y, node, f->fields, balance);
+
+	if (rc || !balance->elastic.enabled)
+		return rc;
+	return sl_yaml_error(y, node,
+			     "elastic: here it goes for other policies too: write scale: "
+			     "{enabled: true} instead");
 }
 
 /* --- the tables; all over struct sim_file */

@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# balance.elastic: as few workers as hold the target, none lost where their number changes, sleepers without CPU time.
+load common
+
+TARGET=0.25
+COST=30 # us a packet
+
+setup() { needs_root; }
+teardown() { tb_down; }
+
+# traffic QUEUE SHARE SECONDS: so much of a worker's target, as packets a second.
+traffic() {
+	tb_spawn_gen "gen$1" "$SLUICE" gen "$TB_G" --queue "$1" --flows 300 --sport "$(($1 + 1))024" --duration "$3" --burst 16 -j \
+		--rate "$(jq -n "$2 * $TARGET * 1000000 / $COST | floor")"
+}
+gone() { ! kill -0 "$1" 2>/dev/null; }
+samples() { # until process $1 is gone
+	while ! gone "$1"; do tb_s status "$TB_D" -i 200ms -j; done
+}
+elastic() { tb_s status "$TB_D" -i 1ms -j | jq -e ".daemon.elastic | $1"; }
+cpu_ticks() { # of worker $1
+	local t
+	for t in "/proc/$TB_RUN_PID/task"/*; do
+		[ "$(cat "$t/comm")" != "sluice-w$1" ] || awk '{ print $14 + $15 }' "$t/stat"
+	done
+}
+# Did worker $1 use no CPU for a second?
+idle() {
+	local before
+	before=$(cpu_ticks "$1")
+	sleep 1
+	[ -n "$before" ] && [ "$(cpu_ticks "$1")" = "$before" ]
+}
+
+@test "workers follow a load that rises and falls; nothing is lost or reordered; sleepers use no CPU" {
+	local all watcher
+	tb_up "$NAME" 3
+	tb_s attach "$TB_D" --match all --max-workers 4
+	printf '%s\n' "metrics: {listen: 127.0.0.1:9464}" "balance:" "  elastic: {enabled: true, target: $TARGET, hold: 400ms}" \
+		"instances:" "  - interfaces: $TB_D" >"$TB_RUN/sluice.yaml"
+	ip -n "$NAME-dut" link set lo up
+	tb_run --workers 4 --ring 8192 --nf "$ORDER:$TB_RUN/order.json,work:${COST}us,sink"
+	tb_spawn sluiced "$SLUICED" --config "$TB_RUN/sluice.yaml"
+	tb_wait 10 daemon_answers
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 3'
+	expect "$(tb_s workers "$TB_D" -i 1ms -j)" '[.[] | select(.state == "asleep" and .buckets == 0)] | length == 3' \
+		'map(select(.state == "running")) | length == 1 and .[0].buckets == 1024'
+	run -0 tb_s status "$TB_D" -i 1ms
+	[[ $output == *"elastic    1 workers awake, 3 asleep"* ]]
+	run -0 tb_dut curl -sS "http://127.0.0.1:9464/metrics"
+	[[ $output == *"sluice_workers_awake{instance=\"$TB_D\"} 1"* && $output == *"sluice_workers_asleep{instance=\"$TB_D\"} 3"* ]]
+
+	# 0.5, 1.5, 2.5, 1.5 and 0.5 of what a worker may take
+	traffic 0 0.5 13
+	all=$TB_PID
+	tb_wait 3 idle "$(elastic '.asleep[-1]')"
+	samples "$all" >"$TB_RUN/samples" 3>&- &
+	watcher=$!
+	sleep 1
+	traffic 1 1 6
+	sleep 2
+	traffic 2 1 2
+	wait "$all"
+	wait "$watcher"
+	expect "$(jq -s . "$TB_RUN"/gen?.json)" 'length == 3 and all(.[]; .sent > 10000)'
+	expect "$(jq -s '[.[].daemon.elastic | {awake, needed: ([1, (.load / .target | ceil)] | max)}] |
+		{n: length, least: (map(.awake) | min), peak: (map(.awake) | max), awake: (map(.awake) | add), needed: (map(.needed) | add)}' \
+		"$TB_RUN/samples")" '.n > 15' '.awake <= 1.15 * .needed' '.peak >= 3' '.least == 1'
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 3'
+	losses_hold '.ring_full == 0' '.no_frame == 0' '.park_overflow == 0' '.no_slot == 0'
+	tb_stop "$TB_RUN_PID"
+	order_holds "$TB_RUN/order.json"
+}
