@@ -15,7 +15,7 @@
 
 #include "platform/ethtool.h"
 
-static int request(const char *ifname, void *data)
+int sl_ethtool_request(const char *ifname, void *data)
 {
 	struct ifreq ifr = {0};
 	int fd, rc = 0;
@@ -34,11 +34,13 @@ static int request(const char *ifname, void *data)
 int sl_ethtool_channels(const char *ifname, struct sl_channels *channels)
 {
 	struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
-	int rc = request(ifname, &c);
+	int rc = sl_ethtool_request(ifname, &c);
 
 	if (rc)
 		return rc;
 	channels->rx = c.rx_count + c.combined_count;
+	channels->tx = c.tx_count + c.combined_count;
+	channels->combined = c.max_combined;
 	/* Drivers report the larger of the two kinds, not their sum, as the device's limit. */
 	channels->rx_max = c.max_rx > c.max_combined ? c.max_rx : c.max_combined;
 	if (channels->rx_max < channels->rx)
@@ -46,20 +48,48 @@ int sl_ethtool_channels(const char *ifname, struct sl_channels *channels)
 	return 0;
 }
 
+int sl_ethtool_set_channels(const char *ifname, unsigned rx, unsigned tx)
+{
+	struct ethtool_channels c = {.cmd = ETHTOOL_GCHANNELS};
+	int rc = sl_ethtool_request(ifname, &c);
+
+	if (rc)
+		return rc;
+	c.cmd = ETHTOOL_SCHANNELS;
+	if (c.max_combined) {
+		c.combined_count = rx ? rx : tx;
+		c.rx_count = c.tx_count = 0;
+	} else {
+		c.rx_count = rx ? rx : c.rx_count;
+		c.tx_count = tx ? tx : c.tx_count;
+	}
+	return sl_ethtool_request(ifname, &c);
+}
+
 int sl_ethtool_driver(const char *ifname, char *name, unsigned size)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-	int rc = request(ifname, &info);
+	int rc = sl_ethtool_request(ifname, &info);
 
 	if (!rc)
 		snprintf(name, size, "%s", info.driver);
 	return rc;
 }
 
+int sl_ethtool_bus(const char *ifname, char *bus, unsigned size)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	int rc = sl_ethtool_request(ifname, &info);
+
+	if (!rc)
+		snprintf(bus, size, "%s", info.bus_info);
+	return rc;
+}
+
 int sl_ethtool_rings(const char *ifname, unsigned *rx, unsigned *tx)
 {
 	struct ethtool_ringparam rings = {.cmd = ETHTOOL_GRINGPARAM};
-	int rc = request(ifname, &rings);
+	int rc = sl_ethtool_request(ifname, &rings);
 
 	if (rc)
 		return rc;
@@ -71,7 +101,7 @@ int sl_ethtool_rings(const char *ifname, unsigned *rx, unsigned *tx)
 int sl_ethtool_tx_checksum(const char *ifname, bool *on)
 {
 	struct ethtool_value value = {.cmd = ETHTOOL_GTXCSUM};
-	int rc = request(ifname, &value);
+	int rc = sl_ethtool_request(ifname, &value);
 
 	if (!rc)
 		*on = value.data;
@@ -84,7 +114,7 @@ static int stats_count(const char *ifname, unsigned *n)
 		struct ethtool_sset_info info;
 		__u32 room[sizeof(struct ethtool_sset_info) / sizeof(__u32) + 1];
 	} sset = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_STATS}};
-	int rc = request(ifname, &sset);
+	int rc = sl_ethtool_request(ifname, &sset);
 
 	if (rc)
 		return rc;
@@ -116,9 +146,9 @@ int sl_ethtool_stats(const char *ifname, struct sl_ethtool_stat **stats, unsigne
 	names->len = count;
 	values->cmd = ETHTOOL_GSTATS;
 	values->n_stats = count;
-	rc = request(ifname, names);
+	rc = sl_ethtool_request(ifname, names);
 	if (!rc)
-		rc = request(ifname, values);
+		rc = sl_ethtool_request(ifname, values);
 	if (rc)
 		goto out;
 	/* ethtool -L in between may have taken some away. */

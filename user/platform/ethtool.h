@@ -14,13 +14,25 @@
 struct sl_channels {
 	unsigned rx; /* now */
 	unsigned rx_max; /* as far as ethtool -L goes */
+	unsigned tx; /* combined and TX-only channels */
+	bool combined; /* one channel receives and transmits: ethtool -L IF combined N, not rx N */
 };
+
+/* SIOCETHTOOL with `data`, a structure of linux/ethtool.h. 0 or -errno. */
+int sl_ethtool_request(const char *ifname, void *data);
 
 /* -EOPNOTSUPP where the driver has no channels. */
 int sl_ethtool_channels(const char *ifname, struct sl_channels *channels);
 
+/* ethtool -L; 0 leaves that kind, where the driver tells the two apart. Drivers may reset the link.
+ */
+int sl_ethtool_set_channels(const char *ifname, unsigned rx, unsigned tx);
+
 /* The driver's name ("veth", "mlx5_core"). */
 int sl_ethtool_driver(const char *ifname, char *name, unsigned size);
+
+/* Its place, such as the PCI address "0000:01:00.0"; may be "". */
+int sl_ethtool_bus(const char *ifname, char *bus, unsigned size);
 
 /* Descriptors of the RX and TX rings now. -EOPNOTSUPP. */
 int sl_ethtool_rings(const char *ifname, unsigned *rx, unsigned *tx);

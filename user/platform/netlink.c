@@ -10,42 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "platform/netlink.h"
+#include "platform/nl.h"
 
 #define BUFFER 16384
-
-/* Send a request and run cb over the answer. */
-static int query(struct nlmsghdr *request, mnl_cb_t cb, void *arg)
-{
-	const unsigned seq = (unsigned)time(NULL);
-	struct mnl_socket *nl;
-	char buf[BUFFER];
-	ssize_t len;
-	unsigned port;
-	int rc;
-
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!nl)
-		return -errno;
-	request->nlmsg_seq = seq;
-	rc = -1;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) ||
-	    mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
-		goto out;
-	port = mnl_socket_get_portid(nl);
-	do {
-		len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		rc = len < 0 ? -1 : mnl_cb_run(buf, (size_t)len, seq, port, cb, arg);
-	} while (rc > MNL_CB_STOP);
-out:
-	if (rc < 0)
-		rc = -errno;
-	mnl_socket_close(nl);
-	return rc;
-}
 
 static void parse_link(const struct nlmsghdr *nlh, struct sl_link *link)
 {
@@ -56,8 +26,7 @@ static void parse_link(const struct nlmsghdr *nlh, struct sl_link *link)
 	link->ifindex = ifm->ifi_index;
 	link->up = ifm->ifi_flags & IFF_UP;
 	link->running = ifm->ifi_flags & IFF_RUNNING;
-	mnl_attr_for_each(attr, nlh, sizeof(*ifm))
-	{
+	mnl_attr_for_each (attr, nlh, sizeof(*ifm)) {
 		switch (mnl_attr_get_type(attr)) {
 		case IFLA_IFNAME:
 			strncpy(link->name, mnl_attr_get_str(attr), sizeof(link->name) - 1);
@@ -94,10 +63,42 @@ int sl_link_get(const char *ifname, struct sl_link *link)
 	if (!ifm->ifi_index)
 		return -ENODEV;
 	memset(link, 0, sizeof(*link));
-	rc = query(nlh, on_link, link);
+	rc = sl_nl_query(NETLINK_ROUTE, nlh, on_link, link);
 	if (rc)
 		return rc;
 	return link->ifindex ? 0 : -ENODEV;
+}
+
+/* Begin a change of a link; the caller adds what changes. */
+static struct nlmsghdr *change_begin(char *buf, const char *ifname, struct ifinfomsg **ifm)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+
+	nlh->nlmsg_type = RTM_NEWLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	*ifm = mnl_nlmsg_put_extra_header(nlh, sizeof(**ifm));
+	(*ifm)->ifi_index = (int)if_nametoindex(ifname);
+	return nlh;
+}
+
+int sl_link_up(const char *ifname)
+{
+	char buf[256] __attribute__((aligned(4)));
+	struct ifinfomsg *ifm;
+	struct nlmsghdr *nlh = change_begin(buf, ifname, &ifm);
+
+	ifm->ifi_flags = ifm->ifi_change = IFF_UP;
+	return ifm->ifi_index ? sl_nl_query(NETLINK_ROUTE, nlh, NULL, NULL) : -ENODEV;
+}
+
+int sl_link_set_mtu(const char *ifname, unsigned mtu)
+{
+	char buf[256] __attribute__((aligned(4)));
+	struct ifinfomsg *ifm;
+	struct nlmsghdr *nlh = change_begin(buf, ifname, &ifm);
+
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	return ifm->ifi_index ? sl_nl_query(NETLINK_ROUTE, nlh, NULL, NULL) : -ENODEV;
 }
 
 struct addr_list {
@@ -123,8 +124,7 @@ static int on_addr(const struct nlmsghdr *nlh, void *arg)
 	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
 		return MNL_CB_OK;
 	a.v4 = ifa->ifa_family == AF_INET;
-	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
-	{
+	mnl_attr_for_each (attr, nlh, sizeof(*ifa)) {
 		const unsigned type = mnl_attr_get_type(attr);
 		const void *data = mnl_attr_get_payload(attr);
 
@@ -166,7 +166,7 @@ int sl_addr_list(struct sl_local_addr **addrs, unsigned *n)
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 	ifa->ifa_family = AF_UNSPEC;
-	rc = query(nlh, on_addr, &list);
+	rc = sl_nl_query(NETLINK_ROUTE, nlh, on_addr, &list);
 	if (rc < 0) {
 		free(list.addrs);
 		return rc;

@@ -23,6 +23,10 @@ struct sl_link {
 /* -ENODEV. */
 int sl_link_get(const char *ifname, struct sl_link *link);
 
+/* ip link set dev IF up; ip link set dev IF mtu N. */
+int sl_link_up(const char *ifname);
+int sl_link_set_mtu(const char *ifname, unsigned mtu);
+
 /* An address of this host. */
 struct sl_local_addr {
 	struct sl_addr addr; /* IPv4 as ::ffff:a.b.c.d */
