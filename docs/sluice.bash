@@ -72,7 +72,7 @@ _sluice_arguments()
 	local args=$4
 
 	case $2 in
-	attach | run | gen) _sluice_interfaces ;;
+	attach | run | gen | doctor) _sluice_interfaces ;;
 	check | sim) compgen -f -- "$3" ;;
 	version) ;;
 	move)

@@ -39,21 +39,6 @@ nothing_changed() {
 	}
 }
 
-compile() { # C-TEXT > OBJECT
-	clang -O2 -g -target bpf -I"$TB_ROOT/include" -I"$TB_ROOT/bpf" -I"$TB_ROOT/headers" -idirafter \
-		"/usr/include/$(uname -m)-linux-gnu" "${@:2}" -x c -c - -o "$1"
-}
-
-foreign() {
-	compile "$BATS_TEST_TMPDIR/foreign.o" <<-'END'
-		#include <linux/bpf.h>
-		#include <bpf/bpf_helpers.h>
-		SEC("xdp") int foreign(struct xdp_md *ctx) { return XDP_PASS; }
-		char _license[] SEC("license") = "GPL";
-	END
-	tb_dut ip link set dev "$TB_D" xdp obj "$BATS_TEST_TMPDIR/foreign.o" sec xdp
-}
-
 @test "interfaces: none such, the loopback by mistake, one twice, too many queues asked for" {
 	nothing_changed nosuch tb_s attach nosuch --match all -j
 	nothing_changed "$TB_D" tb_s attach "$TB_D" "$TB_D" --match all -j

@@ -5,7 +5,7 @@
 load common
 
 COMMANDS="attach detach run status top workers buckets moves flows nf losses move pause resume balance
-	check capture gen version"
+	check capture gen doctor version"
 READERS="status workers buckets moves losses flows nf"
 
 setup() {

@@ -104,3 +104,19 @@ refused() {
 
 no_xdp() { ip -n "$TB_NAME-dut" -j -d link show "$TB_D" | jq -e '.[0].xdp == null' >/dev/null; }
 workers_are() { tb_s workers "$TB_D" -i 1ms -j | jq -e "[.[] | select(.state == \"running\")] | length == $1"; }
+
+compile() { # C-TEXT > OBJECT
+	clang -O2 -g -target bpf -I"$TB_ROOT/include" -I"$TB_ROOT/bpf" -I"$TB_ROOT/headers" -idirafter \
+		"/usr/include/$(uname -m)-linux-gnu" "${@:2}" -x c -c - -o "$1"
+}
+
+# A program that is not ours on the interface.
+foreign() {
+	compile "$BATS_TEST_TMPDIR/foreign.o" <<-'END'
+		#include <linux/bpf.h>
+		#include <bpf/bpf_helpers.h>
+		SEC("xdp") int foreign(struct xdp_md *ctx) { return XDP_PASS; }
+		char _license[] SEC("license") = "GPL";
+	END
+	tb_dut ip link set dev "$TB_D" xdp obj "$BATS_TEST_TMPDIR/foreign.o" sec xdp
+}

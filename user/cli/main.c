@@ -30,6 +30,7 @@ static const struct command commands[] = {
 	{"pause", cmd_pause, "stop rebalancing"},
 	{"resume", cmd_resume, "rebalance again"},
 	{"balance", cmd_balance, "plan now; --dry-run only prints the plan"},
+	{"doctor", cmd_doctor, "find what is wrong with an interface; --fix mends it"},
 	{"check", cmd_check, "check a configuration file of sluiced"},
 	{"capture", cmd_capture, "write packets of the workers as pcap"},
 	{"gen", cmd_gen, "generate traffic and check what comes back"},

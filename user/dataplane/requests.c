@@ -83,10 +83,20 @@ static json_t *frames_json(const struct sl_dataplane *dp)
 			 (json_int_t)(c.total - c.fill - c.rx - c.parked - c.cached - c.tx));
 }
 
+/* Of the interface that ring r is a queue of. */
+static const char *ring_interface(const struct sl_dataplane *dp, unsigned r)
+{
+	unsigned i = dp->inst->ifaces - 1;
+
+	while (i && dp->iface_base[i] > r)
+		i--;
+	return dp->inst->iface[i].name;
+}
+
 static int on_status(void *ctx, json_t *request, int fd, json_t **result, struct sl_error *err)
 {
 	struct sl_dataplane *dp = ctx;
-	json_t *chain = json_array(), *modes = json_array();
+	json_t *chain = json_array(), *modes = json_array(), *names = json_array();
 	bool busy_poll = false;
 
 	for (unsigned i = 0; i < chain_slots(dp->chain); i++)
@@ -98,12 +108,15 @@ static int on_status(void *ctx, json_t *request, int fd, json_t **result, struct
 			continue;
 		busy_poll |= wr->xsk.busy_poll;
 		json_array_append_new(modes, json_string(wr->xsk.zerocopy ? "zero-copy" : "copy"));
+		json_array_append_new(names, json_string(ring_interface(dp, r)));
 	}
-	*result = json_pack("{s:i,s:i,s:i,s:o,s:o,s:b,s:o,s:i,s:i}", "pid", (int)getpid(),
-			    "workers", (int)atomic_load(&dp->workers_now), "workers_max",
-			    (int)dp->workers_max, "chain", chain, "rings", modes, "busy_poll",
-			    busy_poll, "frames", frames_json(dp), "ring_size",
-			    (int)dp->xsk_opts.rx_size, "park_limit", (int)dp->park_limit);
+	*result =
+		json_pack("{s:i,s:i,s:i,s:o,s:o,s:o,s:b,s:i,s:i,s:o,s:i,s:i}", "pid", (int)getpid(),
+			  "workers", (int)atomic_load(&dp->workers_now), "workers_max",
+			  (int)dp->workers_max, "chain", chain, "rings", modes, "ring_interfaces",
+			  names, "busy_poll", busy_poll, "busy_poll_us", (int)dp->opts.busy_poll_us,
+			  "frame_size", (int)dp->frame_size, "frames", frames_json(dp), "ring_size",
+			  (int)dp->xsk_opts.rx_size, "park_limit", (int)dp->park_limit);
 	return 0;
 }
 

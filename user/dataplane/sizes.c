@@ -14,6 +14,7 @@
 #define FILL_SLACK 512
 #define PARK_DEFAULT 4096
 #define PARK_MAX 65536
+#define FRAME_DEFAULT 2048
 #define FLOW_MEMORY_DEFAULT (256ull << 20)
 #define SPIN_DEFAULT_US 50
 #define SPIN_MAX_US 1000000
@@ -69,23 +70,39 @@ static int check_opts(const struct sl_dataplane_opts *o, unsigned max_workers, s
 	return 0;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * A queue's frames cover every worker's rings, what waits in parks, and on top what the fill ring
+ * has when all these are full: a stalled worker loses its own packets only.
+ */
+static uint32_t frames_of_queue(unsigned workers, uint32_t rx, uint32_t park)
+{
+	return workers * (rx + least(rx, TX_RING_MAX)) + park + least(rx, FILL_RESERVE_MAX);
+}
+
+uint64_t sizes_default_frames(unsigned queues, unsigned workers)
+{
+	const uint32_t frames =
+		frames_of_queue(workers, ring_default(queues * workers), PARK_DEFAULT);
+
+	return (uint64_t)queues * frames * FRAME_DEFAULT;
+}
+
 static void decide_frames(struct sl_dataplane *dp)
 {
 	const struct sl_dataplane_opts *o = &dp->opts;
 	unsigned sockets = dp->rings * dp->workers_max;
 	uint32_t rx = o->ring_size ? o->ring_size : ring_default(sockets);
-	uint32_t tx = rx < TX_RING_MAX ? rx : TX_RING_MAX;
-	uint32_t fill = rx < FILL_RESERVE_MAX ? rx : FILL_RESERVE_MAX;
 
 	dp->park_limit = o->park_limit ? o->park_limit : PARK_DEFAULT;
 	dp->park_bucket_limit = dp->park_limit / 2 ? dp->park_limit / 2 : 1;
-	/*
-	 * A queue's frames cover every worker's rings, what waits in parks, and on top what the
-	 * fill ring has when all these are full: a stalled worker loses its own packets only.
-	 */
-	dp->frames = dp->workers_max * (rx + tx) + dp->park_limit + fill;
+	dp->frames = frames_of_queue(dp->workers_max, rx, dp->park_limit);
 	dp->xsk_opts.rx_size = rx;
-	dp->xsk_opts.tx_size = tx;
+	dp->xsk_opts.tx_size = least(rx, TX_RING_MAX);
 	dp->xsk_opts.fill_size = round_up_pow2(2 * dp->frames);
 	dp->xsk_opts.comp_size = round_up_pow2(dp->frames);
 	dp->fill_target = rx + FILL_SLACK;
@@ -152,7 +169,7 @@ int sizes_decide(struct sl_dataplane *dp, struct sl_error *err)
 	if (!o->spin_us)
 		o->spin_us = SPIN_DEFAULT_US;
 	dp->workers_max = o->workers_max;
-	dp->frame_size = o->frame_size ? o->frame_size : 2048;
+	dp->frame_size = o->frame_size ? o->frame_size : FRAME_DEFAULT;
 	dp->xsk_opts.frame_size = dp->frame_size;
 	dp->xsk_opts.bind = (enum sl_xsk_bind)o->bind;
 	dp->xsk_opts.need_wakeup = true;

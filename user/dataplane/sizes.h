@@ -13,4 +13,8 @@
  */
 int sizes_decide(struct sl_dataplane *dp, struct sl_error *err);
 
+/* Bytes of the frames of so many queues and workers, by the default options: what most of the
+ * memory goes to. */
+uint64_t sizes_default_frames(unsigned queues, unsigned workers);
+
 #endif /* SL_DATAPLANE_SIZES_H */
