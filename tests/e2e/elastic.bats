@@ -72,3 +72,36 @@ idle() {
 	tb_stop "$TB_RUN_PID"
 	order_holds "$TB_RUN/order.json"
 }
+
+@test "restarts of either process, pause, pins and workers --set agree with who sleeps" {
+	tb_up "$NAME"
+	tb_s attach "$TB_D" --match all --max-workers 4
+	printf '%s\n' "metrics: {listen: off}" "balance:" "  elastic: {enabled: true, hold: 200ms}" "instances:" \
+		"  - interfaces: $TB_D" >"$TB_RUN/sluice.yaml"
+	tb_run --workers 4 --nf sink
+	tb_spawn sluiced "$SLUICED" --config "$TB_RUN/sluice.yaml"
+	local moves daemon=$TB_PID
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 3'
+	# another daemon takes over who sleeps: nothing moves
+	tb_stop "$daemon" KILL
+	moves=$(tb_s status "$TB_D" -i 1ms -j | jq .moves.started)
+	tb_spawn sluiced "$SLUICED" --config "$TB_RUN/sluice.yaml"
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 3'
+	[ "$(tb_s status "$TB_D" -i 1ms -j | jq .moves.started)" = "$moves" ]
+	# a row written to a sleeper is followed, then taken back: it is not left alone with a bucket
+	tb_s move "$TB_D" "5:$(elastic '.asleep[0]')"
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 3'
+	# who leaves does not count, whoever it was
+	tb_s workers "$TB_D" --set 2
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 1'
+	tb_s workers "$TB_D" --set 4
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 3'
+	# another dataplane deals its buckets to all its workers; it begins with these
+	tb_stop "$TB_RUN_PID"
+	tb_s pause "$TB_D"
+	tb_run --workers 4 --nf sink
+	sleep 1
+	expect "$(tb_s workers "$TB_D" -i 1ms -j)" 'all(.[]; .buckets == 256 and .state == "running")'
+	tb_s resume "$TB_D"
+	tb_wait 10 elastic '.awake == 1 and (.asleep | length) == 3'
+}

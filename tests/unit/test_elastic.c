@@ -234,6 +234,12 @@ Test(elastic_loop, a_low_target_is_held_though_the_threshold_is_higher)
 	cr_expect_eq(holders(), 4);
 	cr_expect_leq(model_highest(&m), 0.2);
 	cr_expect_eq(sl_tick_elastic(tick)->asleep_n, 4);
+	/* as much load, but a third of it now in one worker's buckets */
+	for (unsigned b = 0, w = m.bucket[0].owner; b < 512; b++)
+		m.rate[b] *= m.bucket[b].owner == w ? 1.8 : 0.73;
+	cr_assert_gt(model_highest(&m), 0.25);
+	model_run_for(&m, tick, 3000 * MS);
+	cr_expect_leq(model_highest(&m), 0.21, "%.3f", model_highest(&m));
 }
 
 /* Three buckets of 0.5 need three workers, though two would do by the sum. */
@@ -263,7 +269,7 @@ Test(elastic_loop, nobody_sleeps_when_it_ends_and_a_pause_of_it_takes_over)
 {
 	struct sl_tick_opts opts = model_opts;
 
-	start_loop(512, 0.7, 0.8);
+	start_loop(512, 0.4, 0.8); /* below the threshold: nothing else would spread it */
 	model_run_for(&m, tick, 5000 * MS);
 	cr_expect_eq(holders(), 1);
 	sl_tick_restart(tick);
