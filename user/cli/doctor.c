@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "dataplane/sizes.h"
+#include "platform/attach.h"
 #include "platform/cpu.h"
 #include "platform/examine.h"
 
@@ -27,13 +28,21 @@ struct doctor {
 	json_t *actions; /* what --fix did: {id, text, command, done, error} */
 };
 
+/* What `sluice run` has room for. */
+static unsigned workers_by_default(void)
+{
+	const unsigned cpus = sl_cpu_count();
+
+	return cpus < SL_DEFAULT_MAX_WORKERS ? cpus : SL_DEFAULT_MAX_WORKERS;
+}
+
 static int examine(struct doctor *d, const char *ifname, struct sl_error *err)
 {
 	int rc = sl_examine(ifname, &d->facts, err);
 
 	if (rc)
 		return rc;
-	d->facts.need = sizes_default_frames(d->facts.rx, sl_cpu_count());
+	d->facts.need = sizes_default_frames(d->facts.rx, workers_by_default());
 	sl_doctor(&d->facts, &d->findings);
 	return 0;
 }
