@@ -31,9 +31,21 @@ static void count(struct cpu_work *w, __u64 *sum)
 	__u64 took = bpf_ktime_get_ns() - w->since_ns;
 
 	*sum += took;
-	if (w->awake)
+	if (w->running == CPU_OURS || w->waiting)
 		w->interrupted_ns += took;
 	w->since_ns = 0;
+}
+
+/*
+ * Workers are pinned; who is not may go on elsewhere, and would be waited for here for ever.
+ * Housekeeping comes and goes while a worker waits.
+ */
+static void leave(struct cpu_work *w, const struct task_struct *prev, bool ready)
+{
+	if (ready && prev->nr_cpus_allowed == 1)
+		w->waiting = prev->pid;
+	else if (w->waiting == prev->pid)
+		w->waiting = 0;
 }
 
 /* Run once by our process: only here are numbers those of no PID namespace. */
@@ -55,10 +67,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (w->running == CPU_FOREIGN && w->since_ns)
 		count(w, &w->foreign_ns);
 	if (prev->tgid == ours)
-		w->awake = preempt || !prev_state;
+		leave(w, prev, preempt || !prev_state);
 	if (next->tgid == ours) {
 		w->running = CPU_OURS;
-		w->awake = 1;
 	} else if (next->pid) {
 		w->running = CPU_FOREIGN;
 		w->since_ns = bpf_ktime_get_ns();

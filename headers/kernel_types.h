@@ -16,6 +16,7 @@ struct net_device {
 struct task_struct {
 	__s32 pid; /* of the thread; 0: idle */
 	__s32 tgid; /* of the process */
+	int nr_cpus_allowed;
 } __attribute__((preserve_access_index));
 
 #endif /* SL_HEADERS_KERNEL_TYPES_H */

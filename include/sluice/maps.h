@@ -49,6 +49,8 @@ _Static_assert(sizeof(struct sl_row) == 8, "a row is one 64-bit word");
 
 enum sl_row_mode {
 	SL_ROW_WORKER = 0, /* to `worker` */
+	SL_ROW_ELEPHANT = 1, /* likewise, and it notes which flows take the time: struct sl_elephant
+			      */
 };
 
 /*
@@ -69,6 +71,32 @@ struct sl_bucket_stats {
 	__u64 bytes; /* approximate where several CPUs serve one queue (generic mode) */
 };
 _Static_assert(sizeof(struct sl_bucket_stats) == 16, "two words");
+
+/* A flow of an elephant; the ends in the order of struct sl_flow_key (nf.h). */
+struct sl_heavy_flow {
+	__u8 addr[2][16]; /* IPv4 as ::ffff:a.b.c.d */
+	__u16 port[2]; /* network order */
+	__u8 proto;
+	__u8 resv;
+	__u16 share; /* of the bucket's time, permille, at most (Space-Saving) */
+};
+_Static_assert(sizeof(struct sl_heavy_flow) == 40, "five words");
+
+#define SL_HEAVY_FLOWS 4
+
+/*
+ * What a bucket in mode SL_ROW_ELEPHANT consists of, heaviest flow first. Its owner writes;
+ * sl_elephant_read() (user/platform/elephant.h) reads it whole.
+ */
+struct sl_elephant {
+	__u32 seq; /* odd while it is written */
+	__u32 bucket; /* plus 1; 0: never written */
+	__u32 flows; /* of `flow` */
+	__u32 samples; /* packets looked at */
+	struct sl_heavy_flow flow[SL_HEAVY_FLOWS];
+	__u64 resv[2];
+};
+_Static_assert(sizeof(struct sl_elephant) == 3 * SL_CACHE_LINE, "three lines");
 
 /*
  * `control` (instance), one entry.
@@ -105,10 +133,11 @@ struct sl_control {
 	__u64 redirect_error; /* redirects that failed for another cause than ring_full and no_frame
 			       */
 
-	/* lines 5-7: a size that is a power of two makes XDP's look-up a shift */
-	__u64 resv[24] SL_LINE;
+	/* lines 5-7: the owner of the elephant writes */
+	struct sl_elephant elephant SL_LINE;
 };
-_Static_assert(sizeof(struct sl_control) == 8 * SL_CACHE_LINE, "one writer for each line");
+_Static_assert(sizeof(struct sl_control) == 8 * SL_CACHE_LINE,
+	       "one writer for each line; a power of two makes XDP's look-up a shift");
 
 enum sl_control_flags {
 	SL_CTL_READY = 1 << 0, /* configured: without it every packet passes */

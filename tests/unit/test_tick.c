@@ -118,6 +118,22 @@ Test(tick, elephant_is_isolated_reported_and_left_in_peace)
 			cr_expect_neq(m.bucket[b].target, at);
 }
 
+/* What is light beside the elephant leaves too, though that hardly lowers the highest load. */
+Test(tick, light_company_leaves_the_elephant)
+{
+	double company = 0;
+
+	start(256, 4, 3);
+	for (unsigned b = 0; b < 256; b++)
+		m.rate[b] = 0.02 * MODEL_HZ / 20000 / 64;
+	m.rate[17] = 5 * MODEL_HZ / 20000;
+	model_run_for(&m, tick, 6000 * MS);
+	for (unsigned b = 0; b < 256; b++)
+		if (b != 17 && m.bucket[b].target == m.bucket[17].target)
+			company += m.rate[b] * m.cost[b] / MODEL_HZ;
+	cr_expect_lt(company, 0.003, "%f cores beside the elephant", company);
+}
+
 Test(tick, below_the_threshold_nothing_moves_and_the_loop_slows_down)
 {
 	struct sl_tick_result r;

@@ -13,6 +13,7 @@
 #include "cli/sample.h"
 #include "cli/target.h"
 #include "platform/attach.h"
+#include "platform/elephant.h"
 #include "platform/losses.h"
 
 #define I(x) ((json_int_t)(x))
@@ -102,6 +103,22 @@ static json_t *dataplane_json(const struct sl_instance *inst, uint64_t now, json
 			 "workers", I(alive ? c->workers : 0));
 }
 
+static void warn_elephant(const struct sl_instance *inst, const json_t *daemon, json_t *warnings)
+{
+	uint32_t bucket = (uint32_t)json_integer_value(json_object_get(daemon, "elephant"));
+	double load = json_real_value(json_object_get(daemon, "elephant_load"));
+	char flow[SL_HEAVY_TEXT];
+	struct sl_elephant e;
+
+	if (!sl_elephant_read(inst, bucket, &e)) {
+		warn(warnings, "bucket %u alone needs %.1f cores", bucket, load);
+		return;
+	}
+	sl_heavy_flow_text(&e.flow[0], flow);
+	warn(warnings, "bucket %u alone needs %.1f cores; %.0f %% of that is %s", bucket, load,
+	     e.flow[0].share / 10.0, flow);
+}
+
 /* What the daemon says of itself, with "running". */
 static json_t *daemon_json(const struct sl_instance *inst, json_t *warnings)
 {
@@ -113,8 +130,7 @@ static json_t *daemon_json(const struct sl_instance *inst, json_t *warnings)
 	json_decref(answer);
 	if (json_is_integer(json_object_get(daemon, "elephant")) &&
 	    json_integer_value(json_object_get(daemon, "elephant")) >= 0)
-		warn(warnings, "bucket %lld alone needs more than a core",
-		     json_integer_value(json_object_get(daemon, "elephant")));
+		warn_elephant(inst, daemon, warnings);
 	json_object_set_new(daemon, "running", json_boolean(!ret || ret == -EREMOTEIO));
 	if (ret == -EREMOTEIO)
 		warn(warnings, "the daemon does not serve this instance: %s", err.text);

@@ -12,6 +12,10 @@
 #define LARGE_GAIN 3
 #define LASTING_ROUNDS 2
 #define WORK_PER_BUCKET 256 /* bucket visits that a plan may take, for each bucket */
+/* An elephant that lasts so many rounds is no burst: then it is worth moving all others away, which
+ * gains next to nothing by the highest load, unless they are less than this, in cores. */
+#define ELEPHANT_ROUNDS 5
+#define CROWD_MIN 0.002
 #define NOW_MIN_GAIN 0.005 /* of a plan on demand */
 /* A move takes the state along and parks what arrives meanwhile. Parked packets wait for tens of
  * microseconds, state is fetched flow by flow: at the mean a tenth of its cost. */
@@ -27,6 +31,8 @@ struct sl_tick {
 	bool *pinned;
 	uint16_t numa[SL_MAX_WORKERS];
 	uint64_t eventful_ns; /* when something last happened */
+	int elephant; /* of the latest round, -1: none */
+	unsigned elephant_rounds; /* in a row */
 	unsigned lasting; /* rounds in a row that found a gain */
 	uint64_t interval_ns;
 	uint64_t moved_ns; /* 0: never */
@@ -44,6 +50,7 @@ struct sl_tick *sl_tick_new(unsigned workers_n, unsigned buckets_n, const struct
 	t->opts = *opts;
 	t->elastic.opts = opts->elastic;
 	t->interval_ns = opts->tick_min_ns;
+	t->elephant = -1;
 	t->buckets = calloc(buckets_n, sizeof(*t->buckets));
 	t->workers = calloc(workers_n, sizeof(*t->workers));
 	t->moves = calloc(buckets_n, sizeof(*t->moves));
@@ -199,6 +206,20 @@ static double act_above(const struct sl_tick *t)
 	return t->opts.elastic.enabled && target < t->opts.threshold ? target : t->opts.threshold;
 }
 
+/* Has an elephant that lasts company that could leave? */
+static bool crowded(const struct sl_tick *t, const struct sl_sample *s, int elephant)
+{
+	double crowd = 0;
+
+	if (elephant < 0 || t->elephant_rounds < ELEPHANT_ROUNDS)
+		return false;
+	for (unsigned b = 0; b < s->buckets_n; b++)
+		if ((int)b != elephant && !t->buckets[b].pinned &&
+		    t->buckets[b].worker == t->buckets[elephant].worker)
+			crowd += t->buckets[b].load;
+	return crowd > CROWD_MIN;
+}
+
 static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, double calm,
 		 struct sl_tick_result *r)
 {
@@ -213,6 +234,11 @@ static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, 
 
 	sl_plan(t->buckets, s->buckets_n, t->workers, s->workers_n, &opts, t->scratch, t->moves,
 		&r->plan);
+	if (!r->plan.moves && crowded(t, s, r->plan.elephant)) {
+		opts.min_gain = 0;
+		sl_plan(t->buckets, s->buckets_n, t->workers, s->workers_n, &opts, t->scratch,
+			t->moves, &r->plan);
+	}
 	t->cut = t->opts.max_moves && r->plan.moves >= t->opts.max_moves;
 }
 
@@ -311,6 +337,8 @@ void sl_tick_run(struct sl_tick *t, const struct sl_sample *s, struct sl_tick_re
 	*r = (struct sl_tick_result){.plan.elephant = -1};
 	sl_load_update(&t->load, s);
 	r->verdict = decide(t, s, r);
+	t->elephant_rounds = r->plan.elephant == t->elephant ? t->elephant_rounds + 1 : 0;
+	t->elephant = r->plan.elephant;
 	r->next_ns = next_interval(t, s->now_ns, r->verdict);
 	result_moves(t, r);
 }

@@ -10,10 +10,11 @@
 
 static bool store_row(struct sl_instance *inst, const struct sl_plan_move *m, uint32_t plan)
 {
-	struct sl_row row, fresh = {.worker = m->to, .mode = SL_ROW_WORKER, .epoch = plan};
+	struct sl_row row, fresh = {.worker = m->to, .epoch = plan};
 	uint64_t old = __atomic_load_n(&inst->rows[m->bucket], __ATOMIC_RELAXED), word;
 
 	__builtin_memcpy(&row, &old, sizeof(row));
+	fresh.mode = row.mode;
 	__builtin_memcpy(&word, &fresh, sizeof(word));
 	if (row.worker != m->from ||
 	    __atomic_load_n(&inst->workers[m->to].state, __ATOMIC_RELAXED) != SL_WORKER_RUNNING)
@@ -38,4 +39,18 @@ unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsign
 	if (stored)
 		sl_rpc_wake(s->inst->name);
 	return stored;
+}
+
+void served_mark(struct served *s, uint32_t bucket, enum sl_row_mode mode)
+{
+	uint64_t *at = &s->inst->rows[bucket], old = __atomic_load_n(at, __ATOMIC_RELAXED), word;
+	struct sl_row row;
+
+	__builtin_memcpy(&row, &old, sizeof(row));
+	if (row.mode == mode)
+		return;
+	row.mode = (uint16_t)mode;
+	__builtin_memcpy(&word, &row, sizeof(word));
+	/* in vain if somebody moves it now: the next round marks it again */
+	__atomic_compare_exchange_n(at, &old, word, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }

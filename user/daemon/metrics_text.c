@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The metrics as text (Prometheus exposition format 0.0.4). Base units, counters end in _total. The
- * number of series is bounded by instances, workers and causes: none is per bucket or per flow.
+ * number of series is bounded by instances, workers and causes: none is per bucket, and one flow at
+ * most is named, an elephant's heaviest.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #include "daemon/daemon.h"
 #include "platform/cpu.h"
+#include "platform/elephant.h"
 #include "platform/losses.h"
 
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
@@ -61,6 +63,8 @@ VALUE(stuck, s->last.stuck_n)
 VALUE(elephant, s->last.plan.elephant >= 0)
 VALUE(awake, running_workers(s) - asleep_workers(s))
 VALUE(asleep, asleep_workers(s))
+VALUE(elephant_load,
+      s->last.plan.elephant < 0 ? 0 : sl_tick_load(s->tick)->buckets[s->last.plan.elephant].load)
 VALUE(incarnation, LOAD(s->inst->control->incarnation))
 
 static const struct instance_metric instance_metrics[] = {
@@ -84,7 +88,27 @@ static const struct instance_metric instance_metrics[] = {
 	 v_asleep},
 	{"sluice_workers_stuck", "gauge", "Workers without a heartbeat.", v_stuck},
 	{"sluice_elephant", "gauge", "1 while one bucket needs more than a core.", v_elephant},
+	{"sluice_elephant_load_ratio", "gauge", "What that bucket needs, in cores.",
+	 v_elephant_load},
 };
+
+static void put_elephants(FILE *f, const struct daemon *d)
+{
+	head(f, "sluice_elephant_flow_share_ratio", "gauge",
+	     "Share that the heaviest flow of the elephant has in its time.");
+	for (unsigned i = 0; i < d->served_n; i++) {
+		const struct served *s = d->served[i];
+		char flow[SL_HEAVY_TEXT];
+		struct sl_elephant e;
+
+		if (s->last.plan.elephant < 0 ||
+		    !sl_elephant_read(s->inst, (uint32_t)s->last.plan.elephant, &e))
+			continue;
+		sl_heavy_flow_text(&e.flow[0], flow);
+		fprintf(f, "sluice_elephant_flow_share_ratio{instance=\"%s\",flow=\"%s\"} %.3f\n",
+			s->inst->name, flow, e.flow[0].share / 1000.0);
+	}
+}
 
 static void put_instances(FILE *f, const struct daemon *d)
 {
@@ -252,6 +276,7 @@ char *metrics_text(struct daemon *d, size_t *len)
 		return NULL;
 	put_daemon(f, d);
 	put_instances(f, d);
+	put_elephants(f, d);
 	put_workers(f, d);
 	head(f, "sluice_packets_total", "counter",
 	     "Packets by fate: seen is the sum of delivered and the losses before a worker.");

@@ -6,6 +6,7 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "platform/clock.h"
+#include "platform/elephant.h"
 
 /* The instance that the request names; without a name the only one. */
 static struct served *target(struct daemon *d, json_t *request, struct sl_error *err)
@@ -107,16 +108,34 @@ static json_t *elastic_json(const struct served *s)
 			 "awake", (int)e->awake_n, "asleep", asleep);
 }
 
+static json_t *elephant_json(const struct served *s)
+{
+	const int b = s->last.plan.elephant;
+	struct sl_elephant e;
+
+	if (b < 0 || !sl_elephant_read(s->inst, (uint32_t)b, &e))
+		return json_array();
+	return sl_elephant_flows_json(&e);
+}
+
+static double elephant_load(const struct served *s)
+{
+	const int b = s->last.plan.elephant;
+
+	return b < 0 ? 0 : (double)sl_tick_load(s->tick)->buckets[b].load;
+}
+
 static json_t *served_json(const struct served *s)
 {
 	const struct sl_tick_result *r = &s->last;
 
 	return json_pack(
-		"{s:s,s:b,s:b,s:b,s:s,s:f,s:f,s:f,s:i,s:o,s:I,s:I,s:I,s:I,s:f,s:f,s:o,s:o}",
+		"{s:s,s:b,s:b,s:b,s:s,s:f,s:f,s:f,s:i,s:f,s:o,s:o,s:I,s:I,s:I,s:I,s:f,s:f,s:o,s:o}",
 		"instance", s->inst->name, "paused", s->paused, "enabled", s->balance.enabled,
 		"dataplane", s->dataplane, "verdict", sl_tick_verdict_name(r->verdict), "highest",
 		r->plan.before, "planned", r->plan.after, "bound", r->plan.bound, "elephant",
-		r->plan.elephant, "stuck", stuck_json(r), "rounds", (json_int_t)s->rounds, "plans",
+		r->plan.elephant, "elephant_load", elephant_load(s), "elephant_flows",
+		elephant_json(s), "stuck", stuck_json(r), "rounds", (json_int_t)s->rounds, "plans",
 		(json_int_t)s->plans, "moves", (json_int_t)s->moves, "pinned",
 		(json_int_t)pinned_count(s), "round_us", (double)s->round_ns / 1e3, "tick_ms",
 		(double)r->next_ns / 1e6, "load", demand_json(s), "elastic", elastic_json(s));

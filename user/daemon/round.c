@@ -3,6 +3,7 @@
 #include "daemon/log.h"
 #include "daemon/served.h"
 #include "platform/clock.h"
+#include "platform/elephant.h"
 
 /*
  * Rounds may take 1/100 of a CPU, and do so only while something happens. Of CPU time: on a CPU
@@ -34,6 +35,28 @@ static void report_stuck(struct served *s, const struct sl_tick_result *r)
 	}
 }
 
+/* Its owner tells which flows it consists of soon after the bucket was marked. */
+static void report_flow(struct served *s)
+{
+	const int b = s->reported_elephant;
+	struct sl_elephant e;
+	char flow[SL_HEAVY_TEXT];
+	double load, share;
+
+	if (b < 0)
+		return;
+	served_mark(s, (uint32_t)b, SL_ROW_ELEPHANT);
+	if (s->reported_flow || !sl_elephant_read(s->inst, (uint32_t)b, &e))
+		return;
+	load = (double)sl_tick_load(s->tick)->buckets[b].load;
+	share = e.flow[0].share / 1000.0;
+	sl_heavy_flow_text(&e.flow[0], flow);
+	log_line(LOG_WARNING, "%s: bucket %d: %s takes %.0f %% of it, %.1f cores%s", s->inst->name,
+		 b, flow, 100 * share, load * share,
+		 load * share > 1 ? ": one flow above a core, no table can spread it" : "");
+	s->reported_flow = true;
+}
+
 static void report_elephant(struct served *s, const struct sl_tick_result *r)
 {
 	int e = r->plan.elephant;
@@ -50,7 +73,10 @@ static void report_elephant(struct served *s, const struct sl_tick_result *r)
 	else
 		log_line(LOG_NOTICE, "%s: no bucket needs more than a core any more",
 			 s->inst->name);
+	if (s->reported_elephant >= 0)
+		served_mark(s, (uint32_t)s->reported_elephant, SL_ROW_WORKER);
 	s->reported_elephant = e;
+	s->reported_flow = false;
 }
 
 static void report_awake(struct served *s)
@@ -71,6 +97,7 @@ static void report(struct served *s, const struct sl_tick_result *r)
 	/* A round that did not plan knows nothing of elephants. */
 	if (r->verdict != SL_TICK_LEARNING && r->verdict != SL_TICK_NO_WORKERS)
 		report_elephant(s, r);
+	report_flow(s);
 }
 
 static void watch_dataplane(struct served *s)

@@ -35,6 +35,7 @@ struct served {
 	struct sl_tick_result last; /* of the latest round; `moves` is not valid */
 	bool reported_stuck[SL_MAX_WORKERS];
 	int reported_elephant; /* -1: none */
+	bool reported_flow; /* its heaviest flow was named */
 	unsigned elephant_rounds; /* in a row that found another one than was reported */
 };
 
@@ -58,6 +59,8 @@ struct sl_sample served_sample(struct served *s, uint64_t now_ns);
 /* --- apply.c */
 /* Store the rows of a plan and wake the dataplane. Returns the rows stored. */
 unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsigned n);
+/* The bucket's row gets this mode and stays otherwise. */
+void served_mark(struct served *s, uint32_t bucket, enum sl_row_mode mode);
 
 /* --- round.c */
 /* One round of the control loop; sets due_ns. */

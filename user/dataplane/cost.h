@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * cost.h - what a packet of each bucket costs: the chain is timed on a random packet of every 16th
- * batch; a program's own loop is timed on a batch of one packet.
+ * batch; a program's own loop is timed on a batch of one packet. Of a bucket in mode
+ * SL_ROW_ELEPHANT the flow of each timed packet is noted too (sketch.h): nothing is asked of the
+ * others.
  */
 #ifndef SL_DATAPLANE_COST_H
 #define SL_DATAPLANE_COST_H

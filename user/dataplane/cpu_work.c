@@ -77,7 +77,7 @@ static void publish_traced(struct sl_dataplane *dp, const struct sl_cpu_work *c,
 	publish(&k->softirq_cycles, cycles(dp, field_load(w->softirq_ns)));
 	publish(&k->foreign_cycles, cycles(dp, field_load(w->foreign_ns) + so_far));
 	publish(&k->interrupted_cycles,
-		cycles(dp, field_load(w->interrupted_ns) + (field_load(w->awake) ? so_far : 0)));
+		cycles(dp, field_load(w->interrupted_ns) + (field_load(w->waiting) ? so_far : 0)));
 }
 
 void cpu_work_publish(struct sl_dataplane *dp, uint64_t now_ns)

@@ -21,6 +21,7 @@
 #include <sluice/sluice.h>
 
 #include "dataplane/flow_table.h"
+#include "dataplane/sketch.h"
 #include "dataplane/word.h"
 #include "platform/instance.h"
 #include "platform/xsk.h"
@@ -194,6 +195,10 @@ struct worker {
 	struct sl_bucket_cost *sampled; /* a program's own loop: of the packet it has; or NULL */
 	uint32_t sample_in; /* batches until the next cost sample */
 	uint32_t sample_seed;
+	bool noting; /* the packet that is timed is an elephant's, of flow `noted` */
+	uint32_t noted_bucket;
+	struct sl_flow_key noted;
+	struct sl_sketch sketch; /* of the elephant that it owns, if any */
 	uint32_t sweep_bucket; /* where the expiry sweep goes on */
 	uint32_t sweep_owned;
 	uint64_t sweep_flows;
@@ -281,6 +286,7 @@ struct sl_dataplane {
 	_Atomic uint32_t export_users; /* workers inside export_step() */
 	struct sl_redirect_errors *redirect_errors;
 	struct sl_cpu_work *cpu_work;
+	_Atomic bool cost_off; /* nothing is timed: to measure what timing costs; requests */
 	_Atomic(struct sl_tap *) tap;
 	_Atomic uint32_t tap_users; /* workers inside tap_send() */
 	struct sl_rpc_server *rpc;

@@ -72,6 +72,17 @@ static int on_capture(void *ctx, json_t *request, int fd, json_t **result, struc
 	return 0;
 }
 
+static int on_cost(void *ctx, json_t *request, int fd, json_t **result, struct sl_error *err)
+{
+	struct sl_dataplane *dp = ctx;
+	json_t *on = json_object_get(request, "on");
+
+	if (!json_is_boolean(on))
+		return sl_error_set(err, -EINVAL, "\"on\": true or false");
+	atomic_store(&dp->cost_off, !json_is_true(on));
+	return 0;
+}
+
 static json_t *frames_json(const struct sl_dataplane *dp)
 {
 	struct sl_frame_count c;
@@ -152,6 +163,7 @@ int requests_start(struct sl_dataplane *dp, struct sl_error *err)
 	sl_rpc_server_add(dp->rpc, "flows", on_flows, dp);
 	sl_rpc_server_add(dp->rpc, "nf", on_nf, dp);
 	sl_rpc_server_add(dp->rpc, "capture", on_capture, dp);
+	sl_rpc_server_add(dp->rpc, "cost", on_cost, dp);
 	sl_rpc_server_add(dp->rpc, "status", on_status, dp);
 	ret = pthread_create(&dp->requester, NULL, requests_main, dp);
 	if (ret)
