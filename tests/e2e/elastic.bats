@@ -52,15 +52,15 @@ idle() {
 	[[ $output == *"sluice_workers_awake{instance=\"$TB_D\"} 1"* && $output == *"sluice_workers_asleep{instance=\"$TB_D\"} 3"* ]]
 
 	# 0.5, 1.5, 2.5, 1.5 and 0.5 of what a worker may take
-	traffic 0 0.5 13
+	traffic 0 0.5 9
 	all=$TB_PID
 	tb_wait 3 idle "$(elastic '.asleep[-1]')"
 	samples "$all" >"$TB_RUN/samples" 3>&- &
 	watcher=$!
-	sleep 1
-	traffic 1 1 6
-	sleep 2
-	traffic 2 1 2
+	sleep 0.5
+	traffic 1 1 4.5
+	sleep 1.5
+	traffic 2 1 1.5
 	wait "$all"
 	wait "$watcher"
 	expect "$(jq -s . "$TB_RUN"/gen?.json)" 'length == 3 and all(.[]; .sent > 10000)'
