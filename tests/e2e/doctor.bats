@@ -113,6 +113,12 @@ mended() {
 	refused -2 "IF is missing" tb_s doctor
 	refused -2 "one argument too many" tb_s doctor a b
 	refused -2 "unknown option --mend" tb_s doctor "$TB_D" --mend
+	tb_s attach "$TB_D" --match all >/dev/null
+	install -m 755 "$SLUICE" "$BATS_TEST_TMPDIR/sluice"
+	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" "${BATS_TEST_TMPDIR%/*}"
+	run tb_dut setpriv --reuid=65534 --regid=65534 --clear-groups "$BATS_TEST_TMPDIR/sluice" doctor "$TB_D" -j
+	expect "$output" '.findings[] | select(.id == "unseen").level == "note"' '.facts.driver == "veth"'
+	tb_s detach "$TB_D" >/dev/null
 	foreign
 	run -1 tb_s doctor "$TB_D" --fix -j
 	expect "$output" '.findings[] | select(.id == "foreign-program") | .fixable == false' '.actions == []'

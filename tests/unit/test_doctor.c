@@ -227,6 +227,16 @@ Test(doctor, modes)
 	     SL_MEND_NONE);
 }
 
+Test(doctor, programs_of_others)
+{
+	f.attached = SL_FACT_DETACHED;
+	f.unseen = true;
+	cr_assert_not(find("unseen")->problem);
+	f.unseen = false;
+	f.foreign = true;
+	only("foreign-program", "ip link set dev eth7 xdp off", SL_MEND_NONE);
+}
+
 Test(doctor, frames)
 {
 	f.mtu = 3000;

@@ -162,6 +162,9 @@ void doctor_link(const struct sl_facts *f, struct sl_findings *out)
 
 static void check_mode(const struct sl_facts *f, struct sl_findings *out)
 {
+	if (f->unseen)
+		doctor_note(out, "unseen",
+			    "what is attached cannot be seen without privilege; run as root");
 	if (f->foreign)
 		doctor_command(doctor_problem(out, "foreign-program",
 					      "an XDP program that is not Sluice's is attached"),

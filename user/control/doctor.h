@@ -80,6 +80,7 @@ struct sl_facts {
 	bool fields_known[4];
 
 	/* the instance */
+	bool unseen; /* without privilege: attached or not, nobody knows */
 	bool foreign; /* a program is on the interface that is not Sluice's */
 	enum sl_fact_mode attached;
 	bool toeplitz; /* it hashes as NICs do */

@@ -86,6 +86,7 @@ void examine_instance(const char *ifname, struct sl_facts *facts)
 	int rc = sl_instance_open(ifname, &inst, &err);
 
 	facts->foreign = rc == -EEXIST;
+	facts->unseen = rc == -EPERM || rc == -EACCES;
 	if (rc)
 		return;
 	iface = find_iface(inst, ifname);
