@@ -119,7 +119,8 @@ $(B)/static/libsluice.a: $(LIB_OBJ) user/libsluice.map
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@D)/libsluice.o
 
 # NFs loaded with --nf ./x.so find the functions of sluice/nf.h in the program.
-NF_SYMBOLS := sl_flow_expire_in sl_flow_lookup sl_flow_lookup_batch sl_flow_remove sl_nf_hash_v4 sl_packet_flow_key
+NF_SYMBOLS := sl_flow_expire_in sl_flow_lookup sl_flow_lookup_batch \
+	sl_flow_peek sl_flow_remove sl_nf_find_port_v4 sl_nf_hash_v4 sl_packet_flow_key
 $(B)/sluice: $(CLI_OBJ) $(LIBA)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(SAN_FLAGS) $(NF_SYMBOLS:%=-Wl,--export-dynamic-symbol=%) \

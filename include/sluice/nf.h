@@ -108,6 +108,16 @@ static inline void *sl_nf_shard(const struct sl_nf_host *host, unsigned bucket)
 uint32_t sl_nf_hash_v4(const struct sl_nf_host *host, uint32_t saddr, uint32_t daddr,
 		       uint16_t sport, uint16_t dport, uint8_t proto);
 
+/*
+ * The first port (host order) in from..to, both below 65536, with which packets between
+ * {addr, port} and {peer, peer_port} (network order) fall into `bucket`; -1 if there is none, or
+ * the hash is not symmetric, or addr is peer. For ICMP it is the identifier of an echo, and
+ * peer_port says nothing. One port in host->buckets is one, and it is found in O(log) steps, some
+ * 100 ns. Any thread.
+ */
+int sl_nf_find_port_v4(const struct sl_nf_host *host, unsigned bucket, uint32_t addr, uint32_t peer,
+		       uint16_t peer_port, uint8_t proto, unsigned from, unsigned to);
+
 struct sl_nf {
 	uint32_t abi; /* SL_NF_ABI */
 	const char *name;
@@ -155,8 +165,8 @@ struct sl_nf {
 
 	/*
 	 * One flow as text for `sluice flows`: JSON members without braces ("\"packets\":3"), as
-	 * snprintf would return. May be NULL: the NF's flows are not listed. On another thread,
-	 * with copies of key and value.
+	 * snprintf would return, or -1 to leave it out. May be NULL: the NF's flows are not
+	 * listed. On another thread, with copies of key and value.
 	 */
 	int (*flow_show)(void *self, const void *key, const void *value, char *buf, size_t size);
 
@@ -217,13 +227,16 @@ void *sl_flow_lookup(struct sl_flow_table *table, const void *key, uint32_t hash
 		     int create);
 int sl_flow_remove(struct sl_flow_table *table, const void *key, uint32_t hash);
 
+/* The flow's value or NULL, as sl_flow_lookup() without `create`, but its idle time goes on. */
+void *sl_flow_peek(struct sl_flow_table *table, const void *key, uint32_t hash, uint64_t now_ns);
+
 /*
  * Have a flow that was looked up at now_ns forgotten in `ms` from then on, unless it is looked up
  * again, which starts the whole of idle_ms; so an NF whose flows have times of their own calls this
  * after every look-up. Longer than the table's idle time is the table's, which is idle_ms or
- * `--flow-idle`. `value` is the flow's, still valid.
+ * `--flow-idle`; returns what was granted, UINT32_MAX for ever. `value` is the flow's, still valid.
  */
-void sl_flow_expire_in(struct sl_flow_table *table, void *value, uint64_t now_ns, uint32_t ms);
+uint32_t sl_flow_expire_in(struct sl_flow_table *table, void *value, uint64_t now_ns, uint32_t ms);
 
 #ifdef __cplusplus
 }

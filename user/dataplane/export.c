@@ -175,6 +175,10 @@ static json_t *flow_json(struct sl_dataplane *dp, const struct copy_head *head, 
 		       : hex_json(key, c->key_size);
 	n = nf->flow_show(chain_self(dp->chain, head->slot), aligned, value, text + 1,
 			  sizeof(text) - 2);
+	if (n < 0) {
+		json_decref(flow);
+		return NULL;
+	}
 	if (n > 0 && (size_t)n < sizeof(text) - 2) {
 		memcpy(text + 1 + n, "}", 2);
 		more = json_loads(text, 0, NULL);
@@ -201,12 +205,13 @@ static json_t *export_json(struct sl_export *e)
 		for (size_t at = 0; at < e->copies[i].used;) {
 			struct copy_head head;
 			const struct sl_flow_config *c;
+			json_t *flow;
 
 			memcpy(&head, e->copies[i].data + at, sizeof(head));
 			c = &e->dp->flow_config[head.slot];
-			json_array_append_new(
-				flows,
-				flow_json(e->dp, &head, e->copies[i].data + at + sizeof(head)));
+			flow = flow_json(e->dp, &head, e->copies[i].data + at + sizeof(head));
+			if (flow)
+				json_array_append_new(flows, flow);
 			at += sizeof(head) + c->key_size + c->value_size;
 		}
 	return flows;

@@ -197,6 +197,14 @@ void *sl_flow_lookup(struct sl_flow_table *table, const void *key, uint32_t hash
 	return find_or_make(table, key, hash, create, &batch);
 }
 
+void *sl_flow_peek(struct sl_flow_table *table, const void *key, uint32_t hash, uint64_t now_ns)
+{
+	struct flow_entry *e = flow_index_find(table, key, hash);
+
+	return e && flow_age(e, flow_tick(now_ns)) < table->idle_ticks ? flow_value(table, e)
+								       : NULL;
+}
+
 int sl_flow_remove(struct sl_flow_table *table, const void *key, uint32_t hash)
 {
 	struct flow_entry *e = flow_index_find(table, key, hash);
@@ -209,12 +217,15 @@ int sl_flow_remove(struct sl_flow_table *table, const void *key, uint32_t hash)
 }
 
 /* An idle time that is shorter than the table's began earlier. */
-void sl_flow_expire_in(struct sl_flow_table *table, void *value, uint64_t now_ns, uint32_t ms)
+uint32_t sl_flow_expire_in(struct sl_flow_table *table, void *value, uint64_t now_ns, uint32_t ms)
 {
 	struct flow_entry *e = (struct flow_entry *)((uint8_t *)value - table->value_off);
 	uint32_t ticks = flow_idle_ticks(ms), tick = flow_tick(now_ns);
 
-	if (table->idle_ticks != FLOW_NEVER && ticks < table->idle_ticks)
+	if (table->idle_ticks == FLOW_NEVER)
+		return UINT32_MAX;
+	if (ticks < table->idle_ticks)
 		tick = (tick - (table->idle_ticks - ticks)) & FLOW_TICK_MASK;
 	flow_touch(e, tick);
+	return ticks < table->idle_ticks ? ms : table->config->idle_ms;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-#include <sluice/nf.h>
+#include <string.h>
 
 #include "nf/text.h"
 
@@ -23,6 +23,20 @@ void text_add(struct text *t, const char *fmt, ...)
 int text_end(const struct text *t)
 {
 	return t->used < INT_MAX ? (int)t->used : -1;
+}
+
+void text_flow_key(struct text *t, const struct sl_flow_key *key)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	char addr[2][INET6_ADDRSTRLEN];
+
+	for (int i = 0; i < 2; i++)
+		if (!memcmp(key->addr[i], mapped, sizeof(mapped)))
+			inet_ntop(AF_INET, key->addr[i] + 12, addr[i], sizeof(addr[i]));
+		else
+			inet_ntop(AF_INET6, key->addr[i], addr[i], sizeof(addr[i]));
+	text_add(t, "\"addr_a\":\"%s\",\"port_a\":%u,\"addr_b\":\"%s\",\"port_b\":%u,\"proto\":%u",
+		 addr[0], ntohs(key->port[0]), addr[1], ntohs(key->port[1]), key->proto);
 }
 
 void text_sum(uint64_t *sum, const void *counters, unsigned n)

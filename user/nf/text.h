@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sluice/nf.h>
+
 struct text {
 	char *buf;
 	size_t size;
@@ -17,6 +19,9 @@ void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf
 
 /* What show() returns. */
 int text_end(const struct text *t);
+
+/* A flow's ends and protocol as `sluice flows` writes them: "addr_a", "port_a", ... */
+void text_flow_key(struct text *t, const struct sl_flow_key *key);
 
 /* sum[i] += counters[i], each read as SL_NF_READ() does. */
 void text_sum(uint64_t *sum, const void *counters, unsigned n);
