@@ -27,8 +27,7 @@
 #define OTHER_SECONDS 1.0
 /*
  * A foreign thread takes what the workers leave, and gives way to a worker who wants its share.
- * Counted in full it would drive the buckets away, take what they left, and so on. What several of
- * them took while the worker wanted the CPU counts in full.
+ * Counted in full it would drive the buckets away, take what they left, and so on.
  */
 #define FOREIGN_MAX 0.5
 /* Time constant of losses: the dataplane reads them every 50 ms, rounds are shorter. */
@@ -203,8 +202,7 @@ static void update_other(struct sl_load_worker *w, const struct sl_sample_worker
 	w->awake += awake - w->awake * alpha;
 	w->taken += taken - w->taken * alpha;
 	w->interrupted = w->awake > 0 ? fmin(w->taken / w->awake, 1) : 0;
-	w->denied += (fmin(taken / elapsed, 1) - w->denied) * alpha;
-	w->other = fmin(fmax(w->softirq + fmin(w->foreign, FOREIGN_MAX), w->denied), 1);
+	w->other = fmin(w->softirq + fmin(w->foreign, FOREIGN_MAX), 1);
 }
 
 static void update_worker(struct sl_load_worker *w, const struct sl_sample_worker *s,

@@ -55,9 +55,7 @@ struct sl_load_worker {
 	struct sl_sample_worker last;
 	double busy; /* cores, latest interval, by the worker itself */
 	double other; /* cores, smoothed over a second: what the CPU did besides; of foreign threads
-			 the half that one gets beside a worker who wants the CPU too, or what they
-			 took from it */
-	double denied; /* cores, likewise: what was taken while the worker wanted the CPU */
+			 the half that one gets beside a worker who wants the CPU too */
 	double softirq, foreign; /* cores, likewise: what it is made of, foreign as it was */
 	double interrupted; /* of the time in rounds, over that second of it */
 	double awake, taken; /* cycles in rounds, and of these interrupted; weighted likewise */
