@@ -26,7 +26,7 @@ cpu_ticks() { # of worker $1
 	done
 }
 # Where twice as many threads as there are CPUs want to run, what is measured in a tenth of a second jumps with whose turn it is.
-most_awake() { awk -v cpus="$(nproc)" '{ print $1 > 2 * cpus ? 2 : 1.15 }' /proc/loadavg; }
+most_awake() { awk -v cpus="$(nproc)" '{ print ($1 > 2 * cpus ? 2 : 1.15) }' /proc/loadavg; }
 # Did worker $1 use no CPU for a second?
 idle() {
 	local before
