@@ -65,6 +65,7 @@ nothing_rebuilt() {
 	diff - <(cd "$at" && find . ! -type d | sort) <<-END
 		./include/sluice/cycles.h
 		./include/sluice/error.h
+		./include/sluice/fair.h
 		./include/sluice/maps.h
 		./include/sluice/nf.h
 		./include/sluice/packet.h
@@ -86,6 +87,7 @@ nothing_rebuilt() {
 		./share/doc/sluice/scenarios/active.yaml
 		./share/doc/sluice/scenarios/bimodal.yaml
 		./share/doc/sluice/scenarios/cores128.yaml
+		./share/doc/sluice/scenarios/day.yaml
 		./share/doc/sluice/scenarios/drops.yaml
 		./share/doc/sluice/scenarios/elephants.yaml
 		./share/doc/sluice/scenarios/imbalance.yaml
