@@ -38,6 +38,15 @@ struct {
 	__type(value, __u32);
 } xsks SEC(".maps");
 
+/* Mode `stack`; in the other one entry each, which nobody reads. */
+SL_ARRAY(stack, 1, struct sl_stack);
+struct {
+	__uint(type, BPF_MAP_TYPE_CPUMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sl_cpu_slot);
+} cpus SEC(".maps");
+
 struct grace_inner {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -87,12 +96,14 @@ struct {
  */
 static __noinline int steer_hold_maps(void)
 {
-	void *const held[] = {&owners, &workers, &bucket_cost, &moves, &drop_reasons, &grace};
+	void *const held[] = {&owners,	     &workers, &bucket_cost, &moves,
+			      &drop_reasons, &grace,   &xsks,	     &stack};
 	__u32 key = 0;
 
-#pragma GCC unroll 6
+#pragma GCC unroll 8
 	for (unsigned int i = 0; i < sizeof(held) / sizeof(held[0]); i++)
 		bpf_map_lookup_elem(held[i], &key);
+	bpf_redirect_map(&cpus, key, XDP_PASS); /* it knows no other helper */
 	return XDP_PASS;
 }
 

@@ -146,6 +146,7 @@ enum sl_control_flags {
 	/* pass everything: a starting dataplane settles the counters (~20 ms) */
 	SL_CTL_HOLD = 1 << 3,
 	SL_CTL_INBAND = 1 << 4, /* the stamp lies in the packet, before its Ethernet header */
+	SL_CTL_STACK = 1 << 5, /* workers are CPUs, and packets go up the kernel's stack there */
 };
 
 enum sl_xdp_mode {
@@ -269,6 +270,40 @@ enum sl_steer_count {
 	SL_INFO_ICMP_ERROR, /* taken, hashed on the flow that it quotes */
 	SL_STEER_COUNTS
 };
+
+/*
+ * `stack` (interface): queue * buckets + bucket, in mode `stack` only. Where the bucket's packets
+ * of that queue go until the row's worker may have them: see docs/architecture.md, "Mode stack".
+ */
+struct sl_stack {
+	/* line 0: XDP writes, in the queue's NAPI poll */
+	__u32 worker SL_LINE; /* 1 + the worker that packets go to; 0: to the row's */
+	__u32 sent; /* packets given to workers' queues; the number of the next */
+
+	/* line 1: the kernel thread of `worker`'s CPU writes */
+	__u64 done SL_LINE; /* 1 + the number of the latest packet that it took */
+	__u64 frame; /* the worker's rx_packets with that packet */
+	__u64 jiffies; /* when it took it */
+	__u32 settled; /* control.settled then */
+	__u32 resv;
+};
+_Static_assert(sizeof(struct sl_stack) == 2 * SL_CACHE_LINE, "one writer for each line");
+
+/* `cpus` (interface), CPUMAP: CPU -> queue of the kernel thread that takes its packets up. */
+struct sl_cpu_slot {
+	__u32 size; /* of the queue, packets */
+	__u32 prog; /* written: descriptor of sluice_up; read: its id */
+};
+
+/* What XDP writes in front of a packet for sluice_up, which takes it off again. */
+struct sl_stack_stamp {
+	__u32 magic; /* SL_STACK_MAGIC */
+	__u32 number; /* sl_stack.sent before this packet */
+	__u32 index; /* in `stack` */
+	__u32 worker;
+};
+#define SL_STACK_MAGIC 0x534c4b31u /* "SLK1" */
+#define SL_CPUMAP_BATCH 8 /* packets that a CPU's thread takes at once: kernel/bpf/cpumap.c */
 
 /* `match` (interface): two entries, control.match_set says which is in force. A rule is a bit. */
 struct sl_match_rule {

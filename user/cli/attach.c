@@ -16,7 +16,7 @@
 struct attach_config {
 	struct opt_list ifaces;
 	struct opt_list match;
-	bool local, replace;
+	bool local, replace, stack;
 	uint32_t buckets, max_workers;
 	const char *instance;
 	unsigned mode; /* index in mode_words */
@@ -57,6 +57,8 @@ static const struct opt attach_options[] = {
 		   "symmetric (default), toeplitz, or toeplitz:KEY (52 bytes in hexadecimal)"),
 	OPT_CHOICE(struct attach_config, stamp, 0, "stamp", "WHERE", stamp_words,
 		   "metadata (default), or inband for drivers without room for metadata"),
+	OPT_FLAG(struct attach_config, stack, 'k', "stack",
+		 "mode stack: workers are CPUs, packets go up the kernel's stack there"),
 	OPT_FLAG(struct attach_config, replace, 'r', "replace",
 		 "put this program in place of an attached one; its state and rules stay"),
 	OPT_END,
@@ -152,6 +154,14 @@ static int make_opts(const struct attach_config *config, struct sl_rule *rules,
 		return opt_usage(&attach_spec,
 				 "--buckets: %u is not a power of two; give 128, 256, ... 65536",
 				 config->buckets);
+	if (config->stack && config->ifaces.n > 1)
+		return opt_usage(&attach_spec,
+				 "--stack: %u interfaces; give each an instance of its own",
+				 config->ifaces.n);
+	if (config->stack && (config->stamp == 1 || modes[config->mode] == SL_XDP_GENERIC))
+		return opt_usage(&attach_spec,
+				 "--stack: it needs native mode and metadata; leave --mode generic "
+				 "and --stamp inband away");
 	*opts = (struct sl_attach_opts){.instance = config->instance,
 					.ifaces = config->ifaces.v,
 					.ifaces_n = config->ifaces.n,
@@ -163,6 +173,8 @@ static int make_opts(const struct attach_config *config, struct sl_rule *rules,
 					.local = config->local,
 					.inband = config->stamp == 1,
 					.stamp_given = config->stamp != NOT_GIVEN,
+					.stack = config->stack,
+					.stack_given = config->stack,
 					.replace = config->replace};
 	status = parse_rules(config, rules);
 	return status ? status : parse_hash(config, opts);

@@ -14,7 +14,9 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/run_stack.h"
 #include "dataplane/chain.h"
+#include "dataplane/stack.h"
 #include "platform/bpf_log.h"
 #include "platform/cpu.h"
 #include "platform/notify.h"
@@ -168,6 +170,36 @@ static int make_opts(const struct run_config *config, unsigned *cpus,
 	return 0;
 }
 
+/* The same options for mode `stack`, where the kernel's stack takes the place of the chain. */
+static int make_stack_opts(const struct run_config *config, unsigned *cpus,
+			   struct sl_stack_opts *opts)
+{
+	struct sl_error err;
+	unsigned n = 0;
+
+	if (config->nf || config->max_workers || config->frame_size || config->park ||
+	    config->flow_memory || config->flow_policy || config->flow_idle || config->spin ||
+	    config->busy_poll || config->bind)
+		return opt_usage(
+			&spec,
+			"%s is in mode stack: only --workers, --cpus and --ring go with it; "
+			"for --nf detach, and attach without --stack",
+			config->ifaces.v[0]);
+	if (config->cpus && sl_cpu_list_parse(config->cpus, cpus, SL_MAX_WORKERS, &n, &err))
+		return opt_usage(&spec, "--cpus: %s", err.text);
+	if (n && config->workers && config->workers != n)
+		return opt_usage(&spec,
+				 "--workers: %u, and --cpus names %u: in mode stack each has "
+				 "a CPU of its own",
+				 config->workers, n);
+	*opts = (struct sl_stack_opts){.iface = config->ifaces.v[0],
+				       .cpus = n ? cpus : NULL,
+				       .workers = n ? n : config->workers,
+				       .queue = config->ring,
+				       .log = config->quiet ? NULL : print_line};
+	return 0;
+}
+
 /* Until a signal asks to stop, or an interface is gone. */
 static int serve(struct sl_dataplane *dp, const sigset_t *signals)
 {
@@ -188,7 +220,9 @@ static int serve(struct sl_dataplane *dp, const sigset_t *signals)
 int cmd_run(int argc, char **argv)
 {
 	struct run_config config = {0};
-	struct sl_dataplane_opts opts;
+	struct sl_dataplane_opts opts = {0};
+	struct sl_stack_opts stack_opts;
+	bool stack;
 	unsigned cpus[SL_MAX_WORKERS];
 	struct sl_dataplane *dp;
 	struct sl_error err;
@@ -198,7 +232,9 @@ int cmd_run(int argc, char **argv)
 	write_notes();
 	if (!opt_parse(&spec, argc, argv, &config, &status))
 		return status;
-	status = make_opts(&config, cpus, &opts);
+	stack = config.ifaces.n == 1 && sl_stack_is(config.ifaces.v[0]);
+	status = stack ? make_stack_opts(&config, cpus, &stack_opts)
+		       : make_opts(&config, cpus, &opts);
 	if (status)
 		return status;
 	sl_bpf_log_setup(config.verbose);
@@ -209,6 +245,8 @@ int cmd_run(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	if (drop_privileges(&err))
 		return cli_fail(&err);
+	if (stack)
+		return run_stack(&spec, &stack_opts, &signals);
 	ret = sl_dataplane_open(&opts, &dp, &err);
 	if (ret)
 		return opt_refuse(&spec, ret, &err);

@@ -212,16 +212,17 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 	workers = workers_json(inst, s, target_dataplane_alive(inst), warnings);
 	daemon = daemon_json(inst, warnings);
 	elastic_mark(workers, daemon);
-	return json_pack("{s:s,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
-			 "instance", inst->name, "ready", ready, "interfaces",
-			 interfaces_json(inst), "buckets", I(inst->buckets), "max_workers",
-			 I(inst->max_workers), "rules", rules_json(inst), "local",
-			 !!(c->flags & SL_CTL_LOCAL), "hash",
-			 c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "stamp",
-			 c->flags & SL_CTL_INBAND ? "inband" : "metadata", "epoch", I(c->epoch),
-			 "settled", I(c->settled), "moves", moves_json(inst, s), "unbalance",
-			 unbalance(inst, s, daemon), "workers", workers, "dataplane", dataplane,
-			 "daemon", daemon, "warnings", warnings);
+	return json_pack(
+		"{s:s,s:b,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
+		"instance", inst->name, "stack", !!(c->flags & SL_CTL_STACK), "ready", ready,
+		"interfaces", interfaces_json(inst), "buckets", I(inst->buckets), "max_workers",
+		I(inst->max_workers), "rules", rules_json(inst), "local",
+		!!(c->flags & SL_CTL_LOCAL), "hash",
+		c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "stamp",
+		c->flags & SL_CTL_INBAND ? "inband" : "metadata", "epoch", I(c->epoch), "settled",
+		I(c->settled), "moves", moves_json(inst, s), "unbalance",
+		unbalance(inst, s, daemon), "workers", workers, "dataplane", dataplane, "daemon",
+		daemon, "warnings", warnings);
 }
 
 static const struct column interface_columns[] = {
@@ -273,9 +274,10 @@ static void print_status(const json_t *st)
 	const json_t *plane = json_object_get(st, "dataplane"),
 		     *moves = json_object_get(st, "moves");
 
-	printf("instance   %s: %lld buckets, room for %lld workers%s, %s hash\n",
+	printf("instance   %s: %lld buckets, room for %lld workers%s%s, %s hash\n",
 	       json_string_value(json_object_get(st, "instance")), number(st, "buckets"),
 	       number(st, "max_workers"),
+	       json_is_true(json_object_get(st, "stack")) ? ", mode stack" : "",
 	       json_is_true(json_object_get(st, "local")) ? " (local traffic too)" : "",
 	       json_string_value(json_object_get(st, "hash")));
 	print_lines(json_object_get(st, "rules"), "rule       ");

@@ -74,6 +74,7 @@ static int attach_one(const struct sl_instance_config *in, struct sl_error *err)
 				      .rules_n = in->rules_n,
 				      .local = in->local,
 				      .inband = in->inband,
+				      .stack = in->stack,
 				      .toeplitz = in->toeplitz};
 	struct sl_instance *inst;
 	int rc;
@@ -165,9 +166,10 @@ void instances_discover(struct daemon *d)
 static bool same_shape(const struct sl_instance *inst, const struct sl_instance_config *in)
 {
 	bool toeplitz = inst->control->flags & SL_CTL_TOEPLITZ;
+	bool stack = inst->control->flags & SL_CTL_STACK;
 
 	if (inst->buckets != in->buckets || inst->max_workers != in->max_workers ||
-	    inst->ifaces != in->ifaces_n || toeplitz != in->toeplitz)
+	    inst->ifaces != in->ifaces_n || stack != in->stack || toeplitz != in->toeplitz)
 		return false;
 	for (unsigned i = 0; i < inst->ifaces; i++)
 		if (strcmp(inst->iface[i].name, in->ifaces[i]) != 0)
@@ -188,7 +190,8 @@ void instances_configure(struct daemon *d)
 			log_line(LOG_ERR, "%s: match: %s", s->inst->name, err.text);
 		if (in && in->attach && !same_shape(s->inst, in))
 			log_line(LOG_WARNING,
-				 "%s: interfaces, buckets, max_workers or hash differ from the "
+				 "%s: interfaces, buckets, max_workers, hash or stack differ from "
+				 "the "
 				 "configuration: they change with the next attach",
 				 s->inst->name);
 	}

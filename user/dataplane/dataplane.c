@@ -93,6 +93,11 @@ static int check_ready(struct sl_dataplane *dp, struct sl_error *err)
 			err, -ENOENT,
 			"%s has no match rules yet: sluice attach %s --match RULE (or --match all)",
 			dp->inst->name, dp->inst->iface[0].name);
+	if (dp->inst->control->flags & SL_CTL_STACK)
+		return sl_error_set(err, -EINVAL,
+				    "%s is in mode stack, without sockets: sluice run -i %s, or "
+				    "detach and attach without --stack",
+				    dp->inst->name, dp->inst->iface[0].name);
 	return 0;
 }
 

@@ -35,6 +35,15 @@ static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 	if (opts->max_workers > SL_MAX_WORKERS)
 		return sl_error_set(err, -EINVAL, "%u workers: use %d at most", opts->max_workers,
 				    SL_MAX_WORKERS);
+	if (opts->stack && opts->ifaces_n > 1)
+		return sl_error_set(err, -EINVAL,
+				    "--stack with %u interfaces: give each an instance of its own",
+				    opts->ifaces_n);
+	if (opts->stack && (opts->inband || opts->mode == SL_XDP_GENERIC))
+		return sl_error_set(
+			err, -EINVAL,
+			"--stack needs native mode and metadata: leave --mode generic and "
+			"--stamp inband away");
 	if (!opts->rules_n && !opts->replace)
 		return sl_error_set(err, -EINVAL,
 				    "no match rule: say what Sluice takes, for example --match "
@@ -258,6 +267,7 @@ int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err)
 		return rc;
 	snprintf(a.name, sizeof(a.name), "%s", opts->instance ? opts->instance : opts->ifaces[0]);
 	a.sizes.buckets = opts->buckets ? opts->buckets : SL_DEFAULT_BUCKETS;
+	a.sizes.stack = opts->stack;
 	a.sizes.max_workers = opts->max_workers ? opts->max_workers : SL_DEFAULT_MAX_WORKERS;
 	lock = sl_pin_claim(&mounted, err);
 	if (lock < 0)

@@ -19,9 +19,11 @@ struct sl_attach_opts {
 	unsigned rules_n;
 	bool local; /* take traffic to the host's own addresses too */
 	bool inband; /* stamp in the packet, for drivers without metadata; when attached anew */
+	bool stack; /* to CPUs and up the kernel's stack; when attached anew, one interface */
 	bool toeplitz; /* with this key; when attached anew */
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
-	bool stamp_given, hash_given; /* with `replace`: what is there must be as above */
+	bool stamp_given, hash_given,
+		stack_given; /* with `replace`: what is there must be as above */
 	bool replace; /* a Sluice program is there already: swap it atomically, keep its state */
 };
 

@@ -61,6 +61,9 @@ static int place(struct sl_attach *a, struct sl_target *t, struct sl_error *err)
 	int rc;
 
 	if (t->prog.fd < 0) {
+		/* In generic mode several CPUs may serve one queue: no order to keep. */
+		if (a->sizes.stack)
+			t->mode = SL_XDP_NATIVE;
 		t->link_fd = sl_hook_link(t->name, t->ifindex, t->prog_fd, &t->mode, &a->note, err);
 		if (t->link_fd < 0) {
 			rc = t->link_fd;

@@ -51,8 +51,7 @@ void sl_attach_forget(struct sl_attach *a);
  * `there` (which the attach takes on), its hash and key, its stamp; a target's mode.
  */
 int sl_attach_keep_sizes(struct sl_attach *a, const struct sl_map_set *there, struct sl_error *err);
-int sl_attach_keep_flags(const struct sl_attach *a, const struct sl_map_set *there,
-			 struct sl_error *err);
+int sl_attach_keep_flags(struct sl_attach *a, const struct sl_map_set *there, struct sl_error *err);
 int sl_attach_keep_mode(const struct sl_attach *a, const struct sl_target *t, struct sl_error *err);
 
 /* Load, put in place, pin. On failure everything is as it was. */

@@ -82,12 +82,11 @@ static int keep_hash(const struct sl_attach *a, const struct sl_map_set *there,
 				      : "by toeplitz with another key");
 }
 
-int sl_attach_keep_flags(const struct sl_attach *a, const struct sl_map_set *there,
-			 struct sl_error *err)
+int sl_attach_keep_flags(struct sl_attach *a, const struct sl_map_set *there, struct sl_error *err)
 {
 	const __u32 zero = 0;
 	struct sl_control control;
-	bool inband;
+	bool inband, stack;
 	int rc;
 
 	if (bpf_map_lookup_elem(there->fd[SL_MAP_CONTROL], &zero, &control)) {
@@ -97,6 +96,19 @@ int sl_attach_keep_flags(const struct sl_attach *a, const struct sl_map_set *the
 	rc = keep_hash(a, there, &control, err);
 	if (rc)
 		return rc;
+	stack = control.flags & SL_CTL_STACK;
+	if (a->opts->stack_given && !stack)
+		return sl_error_set(err, -EINVAL,
+				    "%s steers to a dataplane: leave --stack away, or detach and "
+				    "attach anew",
+				    a->name);
+	a->sizes.stack = stack;
+	if (stack && a->n > 1)
+		return sl_error_set(
+			err, -EINVAL,
+			"%s is in mode stack, with one interface: give each an instance "
+			"of its own",
+			a->name);
 	inband = control.flags & SL_CTL_INBAND;
 	if (!a->opts->stamp_given || inband == a->opts->inband)
 		return 0;

@@ -87,6 +87,7 @@ static const struct sl_yaml_field instance_fields[] = {
 	{"match", sl_config_set_rules,
 	 .mend = "write rules such as [10.0.0.0/8, \"proto=tcp,port=443\"], or all"},
 	{"local", sl_yaml_set_bool, INSTANCE(local), .mend = "write true or false"},
+	{"stack", sl_yaml_set_bool, INSTANCE(stack), .mend = "write true or false"},
 	{"buckets", sl_config_set_buckets, INSTANCE(buckets), SL_MIN_BUCKETS, SL_MAX_BUCKETS,
 	 "write a power of two from 128 to 65536"},
 	{"max_workers", sl_yaml_set_unsigned, INSTANCE(max_workers), 1, SL_MAX_WORKERS,

@@ -61,6 +61,7 @@ struct sl_instance_config {
 	unsigned buckets, max_workers;
 	enum sl_xdp_mode mode; /* SL_XDP_UNKNOWN: native, else generic */
 	bool inband;
+	bool stack;
 	bool toeplitz;
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
 	struct sl_balance_config balance;

@@ -55,6 +55,7 @@ int sl_configure(struct sl_instance *inst, const struct sl_attach *a, struct sl_
 		inst->control->bucket_mask = inst->buckets - 1;
 		inst->control->bucket_shift = (__u32)__builtin_ctz(inst->buckets);
 		flags |= a->opts->toeplitz ? SL_CTL_TOEPLITZ : 0;
+		flags |= a->opts->stack ? SL_CTL_STACK : 0;
 		flags |= a->opts->inband ? SL_CTL_INBAND : 0;
 		set_rows(inst);
 		rc = set_hash(inst, a->opts, err);

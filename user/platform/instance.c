@@ -32,6 +32,9 @@ static void iface_close(struct sl_iface *iface)
 	close_fd(iface->verdicts_fd);
 	close_fd(iface->match_fd);
 	close_fd(iface->local_addrs_fd);
+	sl_map_munmap(iface->stack, SL_MAP_STACK, iface->stack_entries);
+	close_fd(iface->stack_fd);
+	close_fd(iface->cpus_fd);
 }
 
 void sl_instance_close(struct sl_instance *inst)
@@ -159,6 +162,9 @@ static int take_iface_maps(struct sl_instance *inst, struct sl_iface *iface, str
 	iface->match_fd = set->fd[SL_MAP_MATCH];
 	iface->local_addrs_fd = set->fd[SL_MAP_LOCAL_ADDRS];
 	iface->stats_entries = entries;
+	iface->stack_fd = set->fd[SL_MAP_STACK];
+	iface->cpus_fd = set->fd[SL_MAP_CPUS];
+	iface->stack_entries = set->max_entries[SL_MAP_STACK];
 	sl_map_set_init(set);
 	iface->queues_max = entries / inst->buckets < slots ? entries / inst->buckets : slots;
 	if (iface->queues_max > SL_MAX_QUEUES)
@@ -167,8 +173,9 @@ static int take_iface_maps(struct sl_instance *inst, struct sl_iface *iface, str
 		return sl_error_set(err, -EPROTO, "%s: its maps have no room for one queue",
 				    iface->name);
 	iface->bucket_stats = sl_map_mmap(iface->bucket_stats_fd, SL_MAP_BUCKET_STATS, entries);
-	if (!iface->bucket_stats)
-		return sl_error_set(err, -errno, "%s: bucket_stats cannot be mapped: %s",
+	iface->stack = sl_map_mmap(iface->stack_fd, SL_MAP_STACK, iface->stack_entries);
+	if (!iface->bucket_stats || !iface->stack)
+		return sl_error_set(err, -errno, "%s: bucket_stats or stack cannot be mapped: %s",
 				    iface->name, strerror(errno));
 	iface->queues = sl_iface_queues(iface);
 	return 0;

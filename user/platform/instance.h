@@ -33,7 +33,9 @@ struct sl_iface {
 	unsigned queues_max;
 	enum sl_xdp_mode mode;
 	unsigned stats_entries; /* of bucket_stats */
-	int bucket_stats_fd, xsks_fd, verdicts_fd, match_fd, local_addrs_fd;
+	int bucket_stats_fd, xsks_fd, verdicts_fd, match_fd, local_addrs_fd, stack_fd, cpus_fd;
+	unsigned stack_entries; /* of stack: 1 unless the mode is `stack` */
+	struct sl_stack *stack; /* mmapped, [queue * buckets + bucket] */
 	volatile struct sl_bucket_stats *bucket_stats; /* mmapped, [queue * buckets + bucket] */
 };
 

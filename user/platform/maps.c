@@ -26,6 +26,8 @@ const struct sl_map_def sl_map_defs[SL_MAP_COUNT] = {
 	[SL_MAP_MATCH] = {"match", ARRAY_OF(sl_match), false},
 	[SL_MAP_LOCAL_ADDRS] = {"local_addrs", BPF_MAP_TYPE_HASH, sizeof(struct sl_addr), 1, false},
 	[SL_MAP_VERDICTS] = {"verdicts", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, false},
+	[SL_MAP_STACK] = {"stack", ARRAY_OF(sl_stack), true},
+	[SL_MAP_CPUS] = {"cpus", BPF_MAP_TYPE_CPUMAP, 4, sizeof(struct sl_cpu_slot), false},
 };
 
 void sl_map_set_init(struct sl_map_set *set)

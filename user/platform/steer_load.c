@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "platform/attach.h"
@@ -13,7 +14,20 @@
 #include "platform/steer_load.h"
 #include "platform/netlink.h"
 
+#include "stack.skel.h"
 #include "steer.skel.h"
+
+/* Packets that GRO holds for a tick are held that long only where a tick is 1 ms or less. */
+#define HOLD_TICK_NS 1000000
+#define HOLD_JIFFIES 2
+
+/* One of the two objects: skeletons differ in type only. */
+struct steer_object {
+	struct steer_bpf *steer;
+	struct stack_bpf *stack;
+	struct bpf_object *obj;
+	struct bpf_program *prog;
+};
 
 uint32_t sl_load_entries(enum sl_map_id id, const struct sl_load_sizes *sizes)
 {
@@ -29,6 +43,10 @@ uint32_t sl_load_entries(enum sl_map_id id, const struct sl_load_sizes *sizes)
 		return sizes->buckets * sizes->queues;
 	case SL_MAP_XSKS:
 		return sizes->queues * SL_MAX_WORKERS;
+	case SL_MAP_STACK:
+		return sizes->stack ? sizes->buckets * sizes->queues : 0;
+	case SL_MAP_CPUS:
+		return sizes->stack ? (uint32_t)libbpf_num_possible_cpus() : 0;
 	default:
 		return 0; /* as the object says */
 	}
@@ -47,12 +65,12 @@ unsigned sl_load_queues(const char *ifname)
 	return queues < SL_MAX_QUEUES ? queues : SL_MAX_QUEUES;
 }
 
-static int size_maps(struct steer_bpf *skel, const struct sl_load_sizes *sizes,
+static int size_maps(const struct steer_object *o, const struct sl_load_sizes *sizes,
 		     const struct sl_map_set *reuse, struct sl_error *err)
 {
 	for (unsigned i = 0; i < SL_MAP_COUNT; i++) {
 		const char *name = sl_map_defs[i].name;
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, name);
+		struct bpf_map *map = bpf_object__find_map_by_name(o->obj, name);
 		const uint32_t entries = sl_load_entries(i, sizes);
 		int rc = 0;
 
@@ -76,12 +94,12 @@ static int dup_fd(int fd)
 }
 
 /* The skeleton closes its descriptors; the caller gets its own. */
-static int take(struct steer_bpf *skel, struct sl_map_set *set)
+static int take(const struct steer_object *o, struct sl_map_set *set)
 {
-	int prog = dup_fd(bpf_program__fd(skel->progs.sluice_steer));
+	int prog = dup_fd(bpf_program__fd(o->prog));
 
 	for (unsigned i = 0; i < SL_MAP_COUNT && prog >= 0; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, sl_map_defs[i].name);
+		struct bpf_map *map = bpf_object__find_map_by_name(o->obj, sl_map_defs[i].name);
 
 		set->fd[i] = dup_fd(bpf_map__fd(map));
 		set->max_entries[i] = bpf_map__max_entries(map);
@@ -119,29 +137,115 @@ static int load_error(int rc, struct sl_error *err)
 	}
 }
 
+/* The length of a tick, by the clock that only ticks. */
+static uint32_t hold_jiffies(void)
+{
+	struct timespec tick = {0};
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return tick.tv_sec || tick.tv_nsec > HOLD_TICK_NS ? 0 : HOLD_JIFFIES;
+}
+
+static int object_open(struct steer_object *o, bool stack)
+{
+	*o = (struct steer_object){0};
+	if (stack) {
+		o->stack = stack_bpf__open();
+		if (!o->stack)
+			return -errno;
+		o->stack->rodata->hold_jiffies = hold_jiffies();
+		o->obj = o->stack->obj;
+		o->prog = o->stack->progs.sluice_steer;
+		return bpf_program__set_autoload(o->stack->progs.sluice_up, false);
+	}
+	o->steer = steer_bpf__open();
+	if (!o->steer)
+		return -errno;
+	o->obj = o->steer->obj;
+	o->prog = o->steer->progs.sluice_steer;
+	return 0;
+}
+
+static int object_load(const struct steer_object *o)
+{
+	return o->stack ? stack_bpf__load(o->stack) : steer_bpf__load(o->steer);
+}
+
+static void object_destroy(struct steer_object *o)
+{
+	stack_bpf__destroy(o->stack);
+	steer_bpf__destroy(o->steer);
+}
+
 int sl_load(const struct sl_load_sizes *sizes, const struct sl_map_set *reuse,
 	    struct sl_map_set *set, struct sl_error *err)
 {
-	struct steer_bpf *skel;
+	struct steer_object o;
 	int rc;
 
 	sl_map_set_init(set);
-	skel = steer_bpf__open();
-	if (!skel)
-		return load_error(-errno, err);
-	rc = size_maps(skel, sizes, reuse, err);
-	if (rc)
-		goto out;
-	rc = steer_bpf__load(skel);
+	rc = object_open(&o, sizes->stack);
 	if (rc) {
 		load_error(rc, err);
 		goto out;
 	}
-	rc = take(skel, set);
+	rc = size_maps(&o, sizes, reuse, err);
+	if (rc)
+		goto out;
+	rc = object_load(&o);
+	if (rc) {
+		load_error(rc, err);
+		goto out;
+	}
+	rc = take(&o, set);
 	if (rc < 0)
 		sl_error_set(err, rc, "the steering program: %s", strerror(-rc));
 out:
-	steer_bpf__destroy(skel);
+	object_destroy(&o);
+	return rc;
+}
+
+/* Only the maps that sluice_up reads; the others are not made. */
+static int reuse_up(struct stack_bpf *skel, const struct sl_instance *inst, unsigned i)
+{
+	const struct {
+		struct bpf_map *map;
+		int fd;
+	} read[] = {{skel->maps.control, inst->control_fd},
+		    {skel->maps.workers, inst->workers_fd},
+		    {skel->maps.stack, inst->iface[i].stack_fd}};
+	struct bpf_map *map;
+	int rc = 0;
+
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		if (!bpf_map__is_internal(map))
+			bpf_map__set_autocreate(map, false);
+	}
+	for (unsigned m = 0; !rc && m < sizeof(read) / sizeof(read[0]); m++) {
+		bpf_map__set_autocreate(read[m].map, true);
+		rc = bpf_map__reuse_fd(read[m].map, read[m].fd);
+	}
+	return rc;
+}
+
+int sl_load_up(const struct sl_instance *inst, unsigned i, struct sl_error *err)
+{
+	struct stack_bpf *skel = stack_bpf__open();
+	int rc;
+
+	if (!skel)
+		return load_error(-errno, err);
+	rc = bpf_program__set_autoload(skel->progs.sluice_steer, false);
+	if (!rc)
+		rc = reuse_up(skel, inst, i);
+	if (!rc)
+		rc = stack_bpf__load(skel);
+	if (!rc)
+		rc = dup_fd(bpf_program__fd(skel->progs.sluice_up));
+	if (rc < 0)
+		load_error(rc, err);
+	stack_bpf__destroy(skel);
 	return rc;
 }
 
@@ -164,6 +268,8 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts)
 		bytes += sl_map_bytes(SL_MAP_BUCKET_STATS,
 				      sl_load_entries(SL_MAP_BUCKET_STATS, &sizes));
 		bytes += sl_load_entries(SL_MAP_XSKS, &sizes) * sizeof(void *);
+		if (opts->stack)
+			bytes += sl_map_bytes(SL_MAP_STACK, sizes.buckets * sizes.queues);
 		bytes += sl_map_bytes(SL_MAP_MATCH, 2);
 		bytes += cpus * SL_STEER_COUNTS * sizeof(__u64);
 	}
