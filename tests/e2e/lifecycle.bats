@@ -223,7 +223,7 @@ refused_more_than() { [ "$(tb_s status "$TB_D" -i 1ms -j | jq .moves.refused)" -
 	for pin in "$(PINS)"/* "$(PINS)/$TB_D"/*; do
 		[ -f "$pin" ] || continue
 		case ${pin##*/} in
-		link | *prog* | xsks | grace | match | toeplitz) continue ;; # no maps; descriptors; large
+		link | *prog* | xsks | cpus | grace | match | toeplitz) continue ;; # no maps; descriptors; large
 		esac
 		echo "$pin"
 		bpftool map dump pinned "$pin" >"$TB_RUN/dump"
@@ -231,7 +231,7 @@ refused_more_than() { [ "$(tb_s status "$TB_D" -i 1ms -j | jq .moves.refused)" -
 		maps=$((maps + 1))
 	done
 	[ "$maps" -ge 10 ]
-	for pin in xsks match; do
+	for pin in xsks cpus match; do
 		bpftool map dump pinned "$(PINS)/$TB_D/$pin" >/dev/null
 	done
 	bpftool map dump pinned "$(PINS)/owners" | jq -e '.[0].value | has("owner") and has("next") and has("epoch")'

@@ -90,7 +90,7 @@ sluice_up() { # NF ARGS...
 	tb_wait 20 grep -q '^serving' "$TB_RUN/run.log"
 }
 
-@test "a capture out and back: the packets that nftables translates, each to the bit" {
+@test "a capture out and back: each packet that nftables translates, to the bit" {
 	FILE=$BATS_TEST_TMPDIR/made.pcap
 	"$E2E/mkpcap" "$FILE"
 	[ ! -e "$CAPTURES/mixed-4096pkt-1006flow.pcap" ] || FILE=$CAPTURES/mixed-4096pkt-1006flow.pcap
@@ -99,13 +99,18 @@ sluice_up() { # NF ARGS...
 	losses_hold '.nf_drop_total == 0'
 	kernel_up
 	nat_of kernel 2 3
-	for i in out back; do
-		[ "$(tail -n 1 "$BATS_TEST_TMPDIR/sluice/$i")" = "0 wrong" ]
-		[ "$(tail -n 1 "$BATS_TEST_TMPDIR/kernel/$i")" = "0 wrong" ]
-		[ "$(wc -l <"$BATS_TEST_TMPDIR/sluice/$i")" -gt 1000 ]
-		cmp "$BATS_TEST_TMPDIR/kernel/$i" "$BATS_TEST_TMPDIR/sluice/$i"
+	cd "$BATS_TEST_TMPDIR"
+	for i in sluice/out sluice/back; do
+		[ "$(tail -n 1 $i)" = "0 wrong" ]
+		[ "$(wc -l <$i)" -gt 1000 ]
 	done
-	cmp "$BATS_TEST_TMPDIR/sluice/out" "$BATS_TEST_TMPDIR/sluice/back"
+	cmp sluice/out sluice/back
+	# whatever nftables lets through; it holds back, or leaves as it is, what begins in the middle of a connection
+	[ "$(tail -n 1 kernel/out | cut -d' ' -f1)" -lt 100 ]
+	for i in out back; do
+		[ "$(wc -l <kernel/$i)" -gt 1000 ]
+		[ -z "$(comm -23 <(head -n -1 kernel/$i | sort) <(head -n -1 sluice/$i | sort))" ]
+	done
 }
 
 # A web server outside, hosts inside; the wire between the two interfaces knows neither ARP nor routes.

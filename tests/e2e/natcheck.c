@@ -2,11 +2,11 @@
 /*
  * natcheck - captures before and behind a NAT, with not a line of the product's code.
  *
- * prepare IN OUT MAC: the TCP, UDP and echo packets of IN with right checksums, for MAC, each with
- * its number as IP identification. answer IN OUT MAC: each packet sent back. out|back SENT GOT EXT:
- * are the packets of GOT those of SENT, translated (back: answered and translated back), TTL aside?
- * Prints their numbers, and a last line "N wrong": a packet that is not what it should be to the
- * bit, checksums computed anew; a flow with two ports, or a port with two flows.
+ * prepare IN OUT MAC: the TCP, UDP and echo packets of IN, untagged, with right checksums, for MAC,
+ * each with its number as IP identification. answer IN OUT MAC: each packet sent back. out|back
+ * SENT GOT EXT: are the packets of GOT those of SENT, translated (back: answered and translated
+ * back), TTL aside? Prints their numbers, and a last line "N wrong": a packet that is not what it
+ * should be to the bit, checksums computed anew; a flow with two ports, or a port with two flows.
  */
 #include <arpa/inet.h>
 #include <pcap/pcap.h>
@@ -96,6 +96,16 @@ static void answer(uint8_t *ip)
 	fill_checks(ip);
 }
 
+/* Take VLAN tags off: the two ends have no VLAN devices. Returns the length left. */
+static unsigned untag(uint8_t *frame, unsigned len)
+{
+	while (len > ETH + 4 && (get16(frame + 12) == 0x8100 || get16(frame + 12) == 0x88a8)) {
+		len -= 4;
+		memmove(frame + 12, frame + 16, len - 12);
+	}
+	return len;
+}
+
 static pcap_t *open_file(const char *path)
 {
 	char why[PCAP_ERRBUF_SIZE];
@@ -121,12 +131,14 @@ static int copy(const char *in, const char *out, const char *mac, bool back)
 		struct pcap_pkthdr header = *h;
 		unsigned *to = (unsigned[6]){0};
 
-		if (h->caplen > FRAME_MAX || !usable(bytes, h->caplen))
-			continue;
-		/* the kernel leaves replies alone that nobody has asked for */
-		if (!back && bytes[ETH + 9] == 1 && !bytes[ETH + 20])
+		if (h->caplen > FRAME_MAX)
 			continue;
 		memcpy(frame, bytes, h->caplen);
+		if (!usable(frame, untag(frame, h->caplen)))
+			continue;
+		/* the kernel leaves replies alone that nobody has asked for */
+		if (!back && frame[ETH + 9] == 1 && !frame[ETH + 20])
+			continue;
 		header.caplen = header.len = ETH + get16(frame + ETH + 2);
 		sscanf(mac, "%x:%x:%x:%x:%x:%x", to, to + 1, to + 2, to + 3, to + 4, to + 5);
 		for (unsigned i = 0; i < 6; i++)
@@ -139,6 +151,9 @@ static int copy(const char *in, const char *out, const char *mac, bool back)
 			/* sanitized captures have no flags, which the kernel refuses */
 			if (frame[ETH + 9] == 6 && !(frame[ETH + 33] & 0x3f))
 				frame[ETH + 33] = 0x10;
+			/* nor identifiers, and here 0 means none */
+			if (frame[ETH + 9] == 1 && !get16(frame + ETH + 24))
+				put16(frame + ETH + 24, 1);
 			fill_checks(frame + ETH);
 		}
 		pcap_dump((u_char *)d, &header, frame);
