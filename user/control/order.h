@@ -12,7 +12,7 @@
  *	tree	a Live Tree: a tournament whose inner nodes know their winner and down to which x it
  *		stays one. Placing costs O(log n), looking what has changed meanwhile. (The authors'
  *		Live Tree is a sorted list, which meets n^2 crossings; only the first is wanted.)
- * `bench sched` measures both; SL_ORDER_TREE_FROM is where they cross.
+ * SL_ORDER_TREE_FROM is where they are taken to cross; that has not been measured yet.
  */
 #ifndef SL_CONTROL_ORDER_H
 #define SL_CONTROL_ORDER_H
