@@ -7,6 +7,14 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 SECONDS_EACH=${SECONDS_EACH:-6} ROUNDS=${ROUNDS:-3} CONNECTIONS=${CONNECTIONS:-64}
 
+# not among scripts/packages: installing a server starts it, and who wants to try Sluice has not asked for one
+for tool in nginx:nginx-light wrk:wrk memcached:memcached memcaslap:libmemcached-tools; do
+	command -v "${tool%%:*}" >/dev/null || {
+		echo "bench stack: ${tool%%:*} is missing: apt-get install ${tool##*:} (and end the service that it may start)" >&2
+		exit 1
+	}
+done
+
 skew() {
 	tb_s pause "$TB_D" >/dev/null
 	tb_s move "$TB_D" 0-767 0 >/dev/null 2>&1 || true
