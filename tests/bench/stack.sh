@@ -10,8 +10,9 @@ SECONDS_EACH=${SECONDS_EACH:-6} ROUNDS=${ROUNDS:-3} CONNECTIONS=${CONNECTIONS:-6
 # not among scripts/packages: installing a server starts it, and who wants to try Sluice has not asked for one
 for tool in nginx:nginx-light wrk:wrk memcached:memcached memcaslap:libmemcached-tools; do
 	command -v "${tool%%:*}" >/dev/null || {
-		echo "bench stack: ${tool%%:*} is missing: apt-get install ${tool##*:} (and end the service that it may start)" >&2
-		exit 1
+		echo "bench stack: skipped, ${tool%%:*} is missing: apt-get install ${tool##*:} (and end the service that it may start)" >&2
+		jq -cn --arg missing "${tool%%:*}" '{bench: "stack", summary: true, skipped: $missing}'
+		exit 0
 	}
 done
 
