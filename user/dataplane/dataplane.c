@@ -16,6 +16,7 @@
 #include "dataplane/log.h"
 #include "dataplane/members.h"
 #include "dataplane/memory.h"
+#include "dataplane/move_entry.h"
 #include "dataplane/moves.h"
 #include "dataplane/nf_host.h"
 #include "dataplane/redirect_errors.h"
@@ -205,9 +206,7 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 	members_count(dp, dp->opts.workers);
 	atomic_store(&dp->workers_wanted, dp->opts.workers);
 	dp->inst->control->incarnation++;
-	for (unsigned i = 0; i < SL_MOVE_LOG; i++)
-		if (dp->inst->moves[i].seq > dp->move_seq)
-			dp->move_seq = dp->inst->moves[i].seq;
+	dp->move_seq = move_entry_latest(dp->inst);
 	ledger_settle(dp);
 	ledger_name_reasons(dp);
 	place_workers(dp);

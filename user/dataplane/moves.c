@@ -4,6 +4,7 @@
 
 #include "control/deal.h"
 #include "dataplane/handover.h"
+#include "dataplane/move_entry.h"
 #include "dataplane/moves.h"
 #include "dataplane/worker.h"
 #include "platform/clock.h"
@@ -80,21 +81,9 @@ static void log_move(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner w
 {
 	uint64_t seq = ++dp->move_seq;
 	uint32_t index = seq % SL_MOVE_LOG;
-	struct sl_move *m = &dp->inst->moves[index];
 	struct sl_shard *shard = shard_of(dp, bucket);
 
-	/* readers skip an entry whose seq is 0 or changes while they copy it */
-	__atomic_store_n(&m->seq, 0, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	field_store(m->asked_ns, now);
-	field_store(m->ended_ns, 0);
-	field_store(m->bucket, bucket);
-	field_store(m->epoch, word.epoch);
-	field_store(m->from, word.owner);
-	field_store(m->to, word.next);
-	field_store(m->parked_max, 0);
-	field_store(m->rule, SL_DRAIN_NONE);
-	__atomic_store_n(&m->seq, seq, __ATOMIC_RELEASE);
+	move_entry_write(dp->inst, seq, bucket, word, now);
 	atomic_store_explicit(&shard->log_before,
 			      atomic_load_explicit(&shard->log, memory_order_relaxed),
 			      memory_order_relaxed);

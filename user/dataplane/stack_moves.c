@@ -5,6 +5,7 @@
  */
 #include "control/deal.h"
 #include "dataplane/internal.h"
+#include "dataplane/move_entry.h"
 #include "dataplane/stack_internal.h"
 
 #define SILENT_NS 1000000000ULL
@@ -35,9 +36,7 @@ void stack_moves_settle(struct sl_stack_keeper *k)
 		word = (struct sl_owner){.owner = row.worker, .next = row.worker};
 		__atomic_store_n(&inst->owners[b], owner_pack(word), __ATOMIC_RELEASE);
 	}
-	for (unsigned i = 0; i < SL_MOVE_LOG; i++)
-		if (inst->moves[i].seq > k->move_seq)
-			k->move_seq = inst->moves[i].seq;
+	k->move_seq = move_entry_latest(inst);
 	k->epoch = inst->control->epoch;
 }
 
@@ -87,20 +86,8 @@ static void log_begin(struct sl_stack_keeper *k, uint32_t bucket, struct sl_owne
 		      uint64_t now)
 {
 	const uint64_t seq = ++k->move_seq;
-	struct sl_move *m = &k->inst->moves[seq % SL_MOVE_LOG];
 
-	/* readers skip an entry whose seq is 0 or changes while they copy it */
-	__atomic_store_n(&m->seq, 0, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	field_store(m->asked_ns, now);
-	field_store(m->ended_ns, 0);
-	field_store(m->bucket, bucket);
-	field_store(m->epoch, word.epoch);
-	field_store(m->from, word.owner);
-	field_store(m->to, word.next);
-	field_store(m->parked_max, 0);
-	field_store(m->rule, SL_DRAIN_NONE);
-	__atomic_store_n(&m->seq, seq, __ATOMIC_RELEASE);
+	move_entry_write(k->inst, seq, bucket, word, now);
 	k->bucket[bucket] = (struct stack_bucket){.log = seq % SL_MOVE_LOG};
 }
 
