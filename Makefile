@@ -209,7 +209,7 @@ lint: $(SKEL) $(B)/compile_flags.txt fmt-check
 	$(Q)shellcheck -x $(filter-out scripts/packages,$(wildcard scripts/*)) $(wildcard tests/bench/*.sh) docs/sluice.bash
 	$(Q)shellcheck -x -S warning $(wildcard tests/e2e/*.bats) # a ! in the middle of a test fails nothing
 	$(call msg,MANDOC,docs)
-	$(Q)mandoc -Tlint -Wwarning docs/*.[58]
+	$(Q)mandoc -Tlint -Wwarning docs/*.[358]
 
 # asan takes about twenty minutes on 2 CPUs, tsan five; SLUICE_FIRE_SECONDS, SLUICE_KILLS and SLUICE_CYCLES shorten
 # what lasts longest (30 s, 50 and 200 times).
@@ -224,12 +224,13 @@ INCDIR = $(DESTDIR)$(PREFIX)/include/sluice
 SHARE = $(DESTDIR)$(PREFIX)/share
 MAN8 := $(wildcard docs/*.8)
 MAN5 := $(wildcard docs/*.5)
+MAN3 := $(wildcard docs/*.3)
 UNITS := $(wildcard docs/systemd/*.service)
 COMPLETION = $(SHARE)/bash-completion/completions/sluice
 
 install: all
 	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/sluice $(LIBDIR)/systemd/system $(INCDIR) \
-		$(SHARE)/man/man8 $(SHARE)/man/man5 $(dir $(COMPLETION)) $(SHARE)/doc/sluice/examples \
+		$(SHARE)/man/man8 $(SHARE)/man/man5 $(SHARE)/man/man3 $(dir $(COMPLETION)) $(SHARE)/doc/sluice/examples \
 		$(SHARE)/doc/sluice/scenarios
 	install $(BIN) $(BINDIR)/
 	install -m 644 $(LIBSO) $(B)/static/libsluice.a $(LIBDIR)/
@@ -239,6 +240,7 @@ install: all
 	install -m 644 include/sluice/*.h $(INCDIR)/
 	install -m 644 $(MAN8) $(SHARE)/man/man8/
 	install -m 644 $(MAN5) $(SHARE)/man/man5/
+	install -m 644 $(MAN3) $(SHARE)/man/man3/
 	install -m 644 docs/sluice.bash $(COMPLETION)
 	for u in $(notdir $(UNITS)); do \
 		sed 's|@PREFIX@|$(PREFIX)|' docs/systemd/$$u > $(LIBDIR)/systemd/system/$$u || exit 1; done
@@ -250,5 +252,6 @@ uninstall:
 	rm -f $(addprefix $(BINDIR)/,$(notdir $(BIN))) $(addprefix $(LIBDIR)/,$(notdir $(LIBSO)) libsluice.a \
 		libsluice.so pkgconfig/libsluice.pc $(addprefix systemd/system/,$(notdir $(UNITS)))) \
 		$(addprefix $(SHARE)/man/man8/,$(notdir $(MAN8))) \
-		$(addprefix $(SHARE)/man/man5/,$(notdir $(MAN5))) $(COMPLETION)
+		$(addprefix $(SHARE)/man/man5/,$(notdir $(MAN5))) \
+		$(addprefix $(SHARE)/man/man3/,$(notdir $(MAN3))) $(COMPLETION)
 	rm -rf $(LIBDIR)/sluice $(INCDIR) $(SHARE)/doc/sluice

@@ -143,6 +143,28 @@ run_own_loop() { # PROGRAM [VAR=VALUE]...
 	run_own_loop "$OUT/own_static"
 }
 
+# The example of DRF as jobs: three of ann's and two of bob's at a time fill 9 CPUs and 18 GB; all end.
+run_my_sched() { # PROGRAM [VAR=VALUE]...
+	local out
+	for _ in {1..4}; do
+		printf '%s\n' "ann 1 4 sleep 0.3; echo done >&2" "bob 3 1 sleep 0.3; echo done >&2"
+	done >"$OUT/jobs"
+	printf '%s\n' 'ann 10 1 echo too large' 'no job' >>"$OUT/jobs"
+	out=$(env "${@:2}" "$1" 9 18 <"$OUT/jobs" 2>"$OUT/err")
+	[ "$(head -n 5 <<<"$out" | cut -d: -f1 | sort | tr '\n' ' ')" = 'ann ann ann bob bob ' ]
+	[ "$(wc -l <<<"$out")" = 8 ]
+	[ "$(grep -c '^done$' "$OUT/err")" = 8 ]
+	grep -q 'line 9 is no job, or larger' "$OUT/err"
+}
+
+# shellcheck disable=SC2046
+@test "a scheduler of one's own, the build tree and as installed" {
+	compile "$OUT/my_sched" "-I$TB_ROOT/include" "$TB_ROOT/docs/examples/my_sched.c" -L"$TB_BUILD" -lsluice
+	run_my_sched "$OUT/my_sched" LD_LIBRARY_PATH="$TB_BUILD"
+	compile "$OUT/my_sched2" "$TB_ROOT/docs/examples/my_sched.c" $(pc --cflags --libs)
+	run_my_sched "$OUT/my_sched2" LD_LIBRARY_PATH="$LIB"
+}
+
 @test "the shared library exports what its map lists, versioned, and nothing else" {
 	local listed exported
 	listed=$(sed -n 's/^\t\t\(sl_[a-z0-9_]*\);$/\1@@SLUICE_0.1/p' "$TB_ROOT/user/libsluice.map" | sort)
@@ -152,7 +174,7 @@ run_own_loop() { # PROGRAM [VAR=VALUE]...
 	objdump -p "$LIB/libsluice.so.0" | grep -q 'SONAME *libsluice.so.0$'
 	[ "$(readlink "$LIB/libsluice.so")" = libsluice.so.0 ]
 	# each public function of the headers is there
-	diff <(echo "${listed//@@SLUICE_0.1/}") <(cat "$TB_ROOT"/include/sluice/{nf,sluice}.h |
+	diff <(echo "${listed//@@SLUICE_0.1/}") <(cat "$TB_ROOT"/include/sluice/{nf,sched,sluice}.h |
 		grep -v '^static' | grep -o '^[a-z].*\bsl_[a-z0-9_]*(' | grep -o 'sl_[a-z0-9_]*($' | tr -d '(' | sort)
 }
 

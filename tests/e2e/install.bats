@@ -69,6 +69,7 @@ nothing_rebuilt() {
 		./include/sluice/maps.h
 		./include/sluice/nf.h
 		./include/sluice/packet.h
+		./include/sluice/sched.h
 		./include/sluice/sluice.h
 		./lib/libsluice.a
 		./lib/libsluice.so
@@ -83,6 +84,7 @@ nothing_rebuilt() {
 		./share/doc/sluice/CHANGELOG.md
 		./share/doc/sluice/README.md
 		./share/doc/sluice/examples/my_nf.c
+		./share/doc/sluice/examples/my_sched.c
 		./share/doc/sluice/examples/own_loop.c
 		./share/doc/sluice/scenarios/active.yaml
 		./share/doc/sluice/scenarios/bimodal.yaml
@@ -95,6 +97,7 @@ nothing_rebuilt() {
 		./share/doc/sluice/scenarios/shift.yaml
 		./share/doc/sluice/scenarios/table.yaml
 		./share/doc/sluice/sluice.yaml
+		./share/man/man3/sl_sched.3
 		./share/man/man5/sluice-sim.5
 		./share/man/man5/sluice.yaml.5
 		./share/man/man8/sluice-gen.8
@@ -126,8 +129,8 @@ nothing_rebuilt() {
 
 @test "manual pages and completion, where they are looked for" {
 	local page
-	for page in sluice sluiced sluice.yaml sluice-gen; do
-		mandoc -T markdown "$INST"/opt/sluice/share/man/man[58]/"$page".[58] | grep -q sluice
+	for page in sluice sluiced sluice.yaml sluice-gen sl_sched; do
+		mandoc -T markdown "$INST"/opt/sluice/share/man/man[358]/"$page".[358] | grep -q sluice
 	done
 	bash -c "source '$INST/opt/sluice/share/bash-completion/completions/sluice' && complete -p sluice"
 }
