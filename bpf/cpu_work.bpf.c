@@ -26,7 +26,7 @@ static struct cpu_work *this_cpu(void)
 	return cpu < CPU_WORK_MAX ? &work[cpu] : NULL;
 }
 
-static void count(struct cpu_work *w, __u64 *sum)
+static __u64 count(struct cpu_work *w, __u64 *sum)
 {
 	__u64 took = bpf_ktime_get_ns() - w->since_ns;
 
@@ -34,6 +34,15 @@ static void count(struct cpu_work *w, __u64 *sum)
 	if (w->running == CPU_OURS || w->waiting)
 		w->interrupted_ns += took;
 	w->since_ns = 0;
+	return took;
+}
+
+static void count_foreign(struct cpu_work *w)
+{
+	__u64 took = count(w, &w->foreign_ns);
+
+	if (w->roams)
+		w->roaming_ns += took;
 }
 
 /*
@@ -65,13 +74,14 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (!w)
 		return 0;
 	if (w->running == CPU_FOREIGN && w->since_ns)
-		count(w, &w->foreign_ns);
+		count_foreign(w);
 	if (prev->tgid == ours)
 		leave(w, prev, preempt || !prev_state);
 	if (next->tgid == ours) {
 		w->running = CPU_OURS;
 	} else if (next->pid) {
 		w->running = CPU_FOREIGN;
+		w->roams = next->nr_cpus_allowed > 1;
 		w->since_ns = bpf_ktime_get_ns();
 	} else {
 		w->running = CPU_IDLE;

@@ -205,6 +205,7 @@ struct sl_worker {
 	__u64 softirq_cycles; /* of its CPU, by control.work_source */
 	__u64 foreign_cycles; /* of its CPU: threads of others; 0 unless traced */
 	__u64 interrupted_cycles; /* of both, while the worker had something to do or polled */
+	__u64 roaming_cycles; /* of foreign_cycles, threads that may run on other CPUs too */
 };
 _Static_assert(sizeof(struct sl_worker) == 8 * SL_CACHE_LINE, "eight lines");
 

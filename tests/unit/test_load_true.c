@@ -150,6 +150,27 @@ Test(load_true, foreign_threads_count_up_to_their_fair_half)
 }
 
 /*
+ * A sender that the scheduler takes from one CPU to the other: no reason to move a bucket. One that
+ * is bound to its CPU is.
+ */
+Test(load_true, threads_that_may_go_elsewhere_count_alike_at_all_workers)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		const uint64_t took = (uint64_t)(MODEL_HZ / 10 * 0.4);
+
+		m.worker[i / 10 % 2].foreign_cycles += took;
+		m.worker[i / 10 % 2].roaming_cycles += took;
+		m.worker[1].foreign_cycles += took / 2;
+		run(1);
+		if (i < 20)
+			continue;
+		cr_assert_float_eq(load.workers[1].other - load.workers[0].other, 0.2, 0.05,
+				   "%u: %f, %f", i, load.workers[0].other, load.workers[1].other);
+	}
+	cr_expect_float_eq(load.workers[0].other, 0.4 / WORKERS, 0.02, "%f", load.workers[0].other);
+}
+
+/*
  * Arrivals and samples say the same of both; what worker 1 loses tells that it is worse off.
  */
 Test(load_true, saturated_workers_rank_by_loss)

@@ -223,6 +223,29 @@ Test(tick, small_gain_must_last_a_large_one_need_not)
 	cr_expect_eq(r.verdict, SL_TICK_MOVED);
 }
 
+/* Worker 0 has two buckets of 124 too many; `load` cores in sum. Moves in three seconds. */
+static unsigned moves_of_three_percent(double load)
+{
+	unsigned before;
+
+	start(124, 2, 6);
+	m.bucket[1].owner = m.bucket[1].target = 0;
+	m.bucket[3].owner = m.bucket[3].target = 0;
+	for (unsigned b = 0; b < 124; b++)
+		m.rate[b] = load / 124 * MODEL_HZ / m.cost[b];
+	before = m.moves;
+	model_run_for(&m, tick, 3000 * MS);
+	sl_tick_free(tick);
+	tick = NULL;
+	return m.moves - before;
+}
+
+Test(tick, near_the_limit_a_gain_below_the_minimum_does)
+{
+	cr_expect_eq(moves_of_three_percent(2 * 0.75), 0);
+	cr_expect_eq(moves_of_three_percent(2 * 0.94), 2, "%u", m.moves);
+}
+
 Test(tick, stuck_worker_is_reported_and_keeps_its_buckets)
 {
 	struct sl_sample s;

@@ -191,6 +191,7 @@ static void update_other(struct sl_load_worker *w, const struct sl_sample_worker
 {
 	double softirq = (double)delta(s->other_cycles, w->last.other_cycles) / elapsed;
 	double foreign = (double)delta(s->foreign_cycles, w->last.foreign_cycles) / elapsed;
+	double roaming = (double)delta(s->roaming_cycles, w->last.roaming_cycles) / elapsed;
 	double awake = (double)delta(s->busy_cycles, w->last.busy_cycles) +
 		       (double)delta(s->idle_cycles, w->last.idle_cycles);
 	double taken = (double)delta(s->interrupted_cycles, w->last.interrupted_cycles);
@@ -198,11 +199,33 @@ static void update_other(struct sl_load_worker *w, const struct sl_sample_worker
 
 	w->softirq += (fmin(softirq, 1) - w->softirq) * alpha;
 	w->foreign += (fmin(foreign, 1) - w->foreign) * alpha;
+	w->roaming += (fmin(roaming, foreign) - w->roaming) * alpha;
 	/* by sums, so that time in which it slept says nothing */
 	w->awake += awake - w->awake * alpha;
 	w->taken += taken - w->taken * alpha;
 	w->interrupted = w->awake > 0 ? fmin(w->taken / w->awake, 1) : 0;
-	w->other = fmin(w->softirq + fmin(w->foreign, FOREIGN_MAX), 1);
+}
+
+/*
+ * A thread that is not bound to its CPU leaves it when a worker there gets busy. Counted where it
+ * ran, it would have buckets go one way while it goes the other, and so on.
+ */
+static void share_roaming(struct sl_load *l, const struct sl_sample *s)
+{
+	double roaming = 0;
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < l->workers_n; w++)
+		if (s->workers[w].state == SL_WORKER_RUNNING) {
+			roaming += l->workers[w].roaming;
+			n++;
+		}
+	for (unsigned w = 0; w < l->workers_n; w++) {
+		struct sl_load_worker *k = &l->workers[w];
+		double foreign = k->foreign - k->roaming + (n ? roaming / n : 0);
+
+		k->other = fmin(k->softirq + fmin(foreign, FOREIGN_MAX), 1);
+	}
 }
 
 static void update_worker(struct sl_load_worker *w, const struct sl_sample_worker *s,
@@ -342,6 +365,7 @@ void sl_load_update(struct sl_load *l, const struct sl_sample *s)
 	}
 	update_mean(l);
 	if (!first) {
+		share_roaming(l, s);
 		compute_loads(l, s);
 		rank_saturated(l, s);
 		l->rounds++;

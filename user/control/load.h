@@ -24,6 +24,7 @@ struct sl_sample_worker {
 	uint64_t busy_cycles, idle_cycles;
 	uint64_t other_cycles; /* softirq and the like on its CPU */
 	uint64_t foreign_cycles; /* threads of others there */
+	uint64_t roaming_cycles; /* of these, threads that may run elsewhere too */
 	uint64_t interrupted_cycles; /* of both, what the worker had to wait for */
 	uint64_t packets; /* processed */
 	uint64_t ring_full; /* lost because the worker was late */
@@ -54,9 +55,12 @@ struct sl_sample {
 struct sl_load_worker {
 	struct sl_sample_worker last;
 	double busy; /* cores, latest interval, by the worker itself */
-	double other; /* cores, smoothed over a second: what the CPU did besides; of foreign threads
+	double other; /* cores, smoothed over a second: what the CPU does besides. Threads that may
+			 run elsewhere count alike at all workers, wherever they were: the kernel's
+			 scheduler takes them where there is room. Of foreign threads counts at most
 			 the half that one gets beside a worker who wants the CPU too */
 	double softirq, foreign; /* cores, likewise: what it is made of, foreign as it was */
+	double roaming; /* cores, likewise: of foreign, threads that may run elsewhere too */
 	double interrupted; /* of the time in rounds, over that second of it */
 	double awake, taken; /* cycles in rounds, and of these interrupted; weighted likewise */
 	double demand; /* cores, smoothed: what its buckets ask for, may exceed 1 */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* One round of the control loop. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,12 +12,17 @@
 /* A gain of so many times the minimum is acted on at once, a smaller one when it has lasted. */
 #define LARGE_GAIN 3
 #define LASTING_ROUNDS 2
+#define LONG_LASTING_ROUNDS 10 /* of a gain below the minimum */
 #define WORK_PER_BUCKET 256 /* bucket visits that a plan may take, for each bucket */
 /* An elephant that lasts so many rounds is no burst: then it is worth moving all others away, which
  * gains next to nothing by the highest load, unless they are less than this, in cores. */
 #define ELEPHANT_ROUNDS 5
 #define CROWD_MIN 0.002
 #define NOW_MIN_GAIN 0.005 /* of a plan on demand */
+/* Waiting grows with load / (1 - load). Where a plan leaves less than this headroom, in cores, a
+ * smaller gain is worth its moves: in proportion, down to LEAST_GAIN of the minimum. */
+#define HEADROOM 0.1
+#define LEAST_GAIN 0.2
 /* A move takes the state along and parks what arrives meanwhile. Parked packets wait for tens of
  * microseconds, state is fetched flow by flow: at the mean a tenth of its cost. */
 #define PARKED_WEIGHT 0.1
@@ -220,6 +226,32 @@ static bool crowded(const struct sl_tick *t, const struct sl_sample *s, int elep
 	return crowd > CROWD_MIN;
 }
 
+static void run_plan(struct sl_tick *t, const struct sl_sample *s, const struct sl_plan_opts *opts,
+		     struct sl_plan_result *r)
+{
+	sl_plan(t->buckets, s->buckets_n, t->workers, s->workers_n, opts, t->scratch, t->moves, r);
+}
+
+static double gain(const struct sl_plan_result *r)
+{
+	return (r->before - r->after) / r->before;
+}
+
+/* With little headroom left, a gain below the minimum may do. */
+static void plan_near_limit(struct sl_tick *t, const struct sl_sample *s,
+			    const struct sl_plan_opts *opts, struct sl_plan_result *r)
+{
+	struct sl_plan_opts finer = *opts;
+	struct sl_plan_result found;
+
+	if (r->before <= 1 - HEADROOM || r->bound >= 1)
+		return;
+	finer.min_gain *= LEAST_GAIN;
+	run_plan(t, s, &finer, &found);
+	if (gain(&found) >= opts->min_gain * fmax((1 - found.after) / HEADROOM, LEAST_GAIN))
+		*r = found;
+}
+
 static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, double calm,
 		 struct sl_tick_result *r)
 {
@@ -232,12 +264,12 @@ static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, 
 				    .any_node = t->opts.any_node,
 				    .calm = calm};
 
-	sl_plan(t->buckets, s->buckets_n, t->workers, s->workers_n, &opts, t->scratch, t->moves,
-		&r->plan);
+	run_plan(t, s, &opts, &r->plan);
+	if (!r->plan.moves)
+		plan_near_limit(t, s, &opts, &r->plan);
 	if (!r->plan.moves && crowded(t, s, r->plan.elephant)) {
 		opts.min_gain = 0;
-		sl_plan(t->buckets, s->buckets_n, t->workers, s->workers_n, &opts, t->scratch,
-			t->moves, &r->plan);
+		run_plan(t, s, &opts, &r->plan);
 	}
 	t->cut = t->opts.max_moves && r->plan.moves >= t->opts.max_moves;
 }
@@ -274,11 +306,17 @@ static bool must_empty(const struct sl_tick *t, unsigned moves)
 	return false;
 }
 
+/* Is it time to act on what would gain so much? */
+static bool lasted(const struct sl_tick *t, double gained)
+{
+	if (gained >= LARGE_GAIN * t->opts.min_gain)
+		return true;
+	return t->lasting >= (gained < t->opts.min_gain ? LONG_LASTING_ROUNDS : LASTING_ROUNDS);
+}
+
 static enum sl_tick_verdict decide(struct sl_tick *t, const struct sl_sample *s,
 				   struct sl_tick_result *r)
 {
-	double gain;
-
 	if (!prepare_workers(t, s, r))
 		return SL_TICK_NO_WORKERS;
 	if (!t->load.rounds)
@@ -300,8 +338,7 @@ static enum sl_tick_verdict decide(struct sl_tick *t, const struct sl_sample *s,
 		return SL_TICK_EVEN;
 	}
 	t->lasting++;
-	gain = (r->plan.before - r->plan.after) / r->plan.before;
-	if (t->lasting < LASTING_ROUNDS && gain < LARGE_GAIN * t->opts.min_gain)
+	if (!lasted(t, gain(&r->plan)))
 		return SL_TICK_WAITING;
 	if (t->moved_ns && s->now_ns - t->moved_ns < t->opts.min_interval_ns)
 		return SL_TICK_WAITING;

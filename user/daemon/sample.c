@@ -22,6 +22,7 @@ static void sample_workers(struct served *s)
 			.idle_cycles = LOAD(k->idle_cycles),
 			.other_cycles = LOAD(k->softirq_cycles),
 			.foreign_cycles = LOAD(k->foreign_cycles),
+			.roaming_cycles = LOAD(k->roaming_cycles),
 			.interrupted_cycles = LOAD(k->interrupted_cycles),
 			.packets = LOAD(k->rx_packets),
 			.ring_full = LOAD(k->ring_full),

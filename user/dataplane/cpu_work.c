@@ -76,6 +76,8 @@ static void publish_traced(struct sl_dataplane *dp, const struct sl_cpu_work *c,
 		so_far = now_ns - since;
 	publish(&k->softirq_cycles, cycles(dp, field_load(w->softirq_ns)));
 	publish(&k->foreign_cycles, cycles(dp, field_load(w->foreign_ns) + so_far));
+	publish(&k->roaming_cycles,
+		cycles(dp, field_load(w->roaming_ns) + (field_load(w->roams) ? so_far : 0)));
 	publish(&k->interrupted_cycles,
 		cycles(dp, field_load(w->interrupted_ns) + (field_load(w->waiting) ? so_far : 0)));
 }
