@@ -134,6 +134,24 @@ Test(tick, light_company_leaves_the_elephant)
 	cr_expect_lt(company, 0.003, "%f cores beside the elephant", company);
 }
 
+/* Evening out the others lowers the highest load by nothing, and is as urgent as without it. */
+Test(tick, beside_an_elephant_the_others_are_evened_out_as_soon)
+{
+	double at[3] = {0};
+
+	start(64, 3, 5);
+	for (unsigned b = 1; b < 64; b++) {
+		m.rate[b] = 1.2 / 63 * MODEL_HZ / m.cost[b];
+		m.bucket[b].owner = m.bucket[b].target = b % 4 ? 1 : 2;
+	}
+	m.rate[0] = 1.4 * MODEL_HZ / m.cost[0];
+	m.bucket[0].owner = m.bucket[0].target = 0;
+	model_run_for(&m, tick, 500 * MS);
+	for (unsigned b = 0; b < 64; b++)
+		at[m.bucket[b].target] += m.rate[b] * m.cost[b] / MODEL_HZ;
+	cr_expect_leq(fmax(at[1], at[2]), 0.7, "%f, %f", at[1], at[2]);
+}
+
 Test(tick, below_the_threshold_nothing_moves_and_the_loop_slows_down)
 {
 	struct sl_tick_result r;

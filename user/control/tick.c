@@ -40,6 +40,7 @@ struct sl_tick {
 	int elephant; /* of the latest round, -1: none */
 	unsigned elephant_rounds; /* in a row */
 	unsigned lasting; /* rounds in a row that found a gain */
+	bool finer; /* the latest plan gains less than the minimum, which does near the limit */
 	uint64_t interval_ns;
 	uint64_t moved_ns; /* 0: never */
 	struct sl_elastic elastic;
@@ -248,8 +249,10 @@ static void plan_near_limit(struct sl_tick *t, const struct sl_sample *s,
 		return;
 	finer.min_gain *= LEAST_GAIN;
 	run_plan(t, s, &finer, &found);
-	if (gain(&found) >= opts->min_gain * fmax((1 - found.after) / HEADROOM, LEAST_GAIN))
-		*r = found;
+	if (gain(&found) < opts->min_gain * fmax((1 - found.after) / HEADROOM, LEAST_GAIN))
+		return;
+	*r = found;
+	t->finer = found.moves > 0;
 }
 
 static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, double calm,
@@ -264,6 +267,7 @@ static void plan(struct sl_tick *t, const struct sl_sample *s, double min_gain, 
 				    .any_node = t->opts.any_node,
 				    .calm = calm};
 
+	t->finer = false;
 	run_plan(t, s, &opts, &r->plan);
 	if (!r->plan.moves)
 		plan_near_limit(t, s, &opts, &r->plan);
@@ -311,7 +315,7 @@ static bool lasted(const struct sl_tick *t, double gained)
 {
 	if (gained >= LARGE_GAIN * t->opts.min_gain)
 		return true;
-	return t->lasting >= (gained < t->opts.min_gain ? LONG_LASTING_ROUNDS : LASTING_ROUNDS);
+	return t->lasting >= (t->finer ? LONG_LASTING_ROUNDS : LASTING_ROUNDS);
 }
 
 static enum sl_tick_verdict decide(struct sl_tick *t, const struct sl_sample *s,
