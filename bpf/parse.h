@@ -356,6 +356,28 @@ static __always_inline int sl_parse_ipv6_l4(const void *data, const void *end, s
 }
 
 /*
+ * In the two functions below whether it is a fragment is asked once. Asked again after the bounds
+ * check that only others need, 6.1's verifier forgets the first answer and sees ports read that
+ * nobody checked.
+ */
+static __always_inline void sl_quoted4_flow(struct sl_tuple *t, const struct sl_ipv4 *ip,
+					    __u8 fragment)
+{
+	t->src[3] = ip->saddr;
+	t->dst[3] = ip->daddr;
+	t->proto = ip->protocol;
+	t->fragment = fragment;
+}
+
+static __always_inline void sl_quoted6_flow(struct sl_tuple *t, const struct sl_ipv6 *ip,
+					    __u8 proto, __u8 fragment)
+{
+	sl_v6_addresses(t, ip);
+	t->proto = proto;
+	t->fragment = fragment;
+}
+
+/*
  * The flow quoted at `off` by an IPv4 ICMP error, which ends at `limit`. 1 and *t; or 0, and *t as
  * it was, if less is there than the eight L4 bytes that RFC 792 asks for: the error then goes by
  * its own addresses.
@@ -365,7 +387,6 @@ static __always_inline int sl_parse_quoted4(const void *data, const void *end, _
 {
 	const struct sl_ipv4 *ip = (const void *)((const char *)data + off);
 	const char *l4;
-	__u8 fragment;
 	__u32 ihl;
 
 	if ((const void *)(ip + 1) > end || off + sizeof(*ip) > limit)
@@ -374,17 +395,15 @@ static __always_inline int sl_parse_quoted4(const void *data, const void *end, _
 	if (ip->version_ihl >> 4 != 4 || ihl < sizeof(*ip))
 		return 0;
 
+	if (ip->frag_off & bpf_htons(0x3fff)) {
+		sl_quoted4_flow(t, ip, 1);
+		return 1;
+	}
 	l4 = (const char *)ip + ihl;
-	fragment = !!(ip->frag_off & bpf_htons(0x3fff));
-	if (!fragment && (off + ihl + 8 > limit || (const void *)(l4 + 8) > end))
+	if (off + ihl + 8 > limit || (const void *)(l4 + 8) > end)
 		return 0;
-
-	t->src[3] = ip->saddr;
-	t->dst[3] = ip->daddr;
-	t->proto = ip->protocol;
-	t->fragment = fragment;
-	if (!fragment)
-		sl_parse_quoted_l4(l4, t);
+	sl_quoted4_flow(t, ip, 0);
+	sl_parse_quoted_l4(l4, t);
 	return 1;
 }
 
@@ -403,15 +422,15 @@ static __always_inline int sl_parse_quoted6(const void *data, const void *end, _
 	if (sl_parse_chain(data, end, &c) != SL_PARSED)
 		return 0;
 
+	if (c.flags & SL_META_FRAGMENT) {
+		sl_quoted6_flow(t, ip, c.proto, 1);
+		return 1;
+	}
 	l4 = (const char *)data + (c.off & SL_MAX_OFFSET);
-	if (!(c.flags & SL_META_FRAGMENT) && (c.off + 8 > limit || (const void *)(l4 + 8) > end))
+	if (c.off + 8 > limit || (const void *)(l4 + 8) > end)
 		return 0;
-
-	sl_v6_addresses(t, ip);
-	t->proto = c.proto;
-	t->fragment = !!(c.flags & SL_META_FRAGMENT);
-	if (!t->fragment)
-		sl_parse_quoted_l4(l4, t);
+	sl_quoted6_flow(t, ip, c.proto, 0);
+	sl_parse_quoted_l4(l4, t);
 	return 1;
 }
 
