@@ -168,16 +168,19 @@ clean:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 # --- the rest of a project's life
-.PHONY: benches check demo bench lint fmt fmt-check asan tsan install uninstall help
+.PHONY: benches check check-vm demo bench lint fmt fmt-check asan tsan install uninstall help
 
 help:
 	@echo 'all install clean        build, install (DESTDIR, PREFIX; and uninstall), remove build/'
 	@echo 'demo check bench         what scripts/demo, scripts/check and scripts/bench do'
 	@echo 'unit lint fmt            unit tests; clang-tidy, cppcheck, shellcheck, man pages; clang-format'
+	@echo 'check-vm                 scenarios on other kernels and NICs, in QEMU guests (tests/vm)'
 	@echo 'asan tsan                tests under address and undefined-behaviour sanitizers; fire under the thread sanitizer'
 
 check:
 	./scripts/check
+check-vm: all
+	./tests/vm/check
 demo:
 	./scripts/demo
 bench:
@@ -207,6 +210,7 @@ lint: $(SKEL) $(B)/compile_flags.txt fmt-check
 		-j "$$(nproc)" $(INC) $(DEFS) user
 	$(call msg,SHELL,scripts)
 	$(Q)shellcheck -x $(filter-out scripts/packages,$(wildcard scripts/*)) $(wildcard tests/bench/*.sh) docs/sluice.bash
+	$(Q)shellcheck -x $(filter-out %.md,$(wildcard tests/vm/[!s]*)) $(wildcard tests/vm/scenarios/*)
 	$(Q)shellcheck -x -S warning $(wildcard tests/e2e/*.bats) # a ! in the middle of a test fails nothing
 	$(call msg,MANDOC,docs)
 	$(Q)mandoc -Tlint -Wwarning docs/*.[358]
