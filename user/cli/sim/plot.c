@@ -72,14 +72,24 @@ static void write_data(const struct sim_file *f, const struct sim_job *jobs, uns
 	}
 }
 
-static void write_script(const struct sim_file *f, const char *name, FILE *out)
+/* A logarithmic axis has no place for nothing, and gnuplot fails where nothing is all there is. */
+static bool draws_logarithmic(const struct sim_file *f, const struct sim_job *jobs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (value(f, &jobs[i]) > 0)
+			return figures[f->figure].logarithmic;
+	return false;
+}
+
+static void write_script(const struct sim_file *f, const char *name, bool logarithmic, FILE *out)
 {
 	bool series = f->figure == FIGURE_AWAKE && f->axis == AXIS_NONE;
 	bool bars = !series && f->axis == AXIS_NONE;
 
 	fprintf(out, "set terminal svg size 720,480\nset output '%s.svg'\n", name);
 	fprintf(out,
-		"set title \"%s\"\nset key outside\nset grid\nset offsets graph 0, 0, 0.05, 0\n",
+		"set title \"%s\"\nset key outside\nset grid\nset offsets graph 0, 0, graph 0.05, "
+		"0\n",
 		f->title);
 	fprintf(out, "set ylabel '%s'\nset xlabel '%s'\n", figures[f->figure].title,
 		series ? "seconds" : sim_axis_name(f->axis));
@@ -88,7 +98,7 @@ static void write_script(const struct sim_file *f, const char *name, FILE *out)
 		fputs("set style fill solid\nset boxwidth 0.8\nset xrange [-1:*]\n"
 		      "unset xtics\nset yrange [0:*]\n",
 		      out);
-	else if (figures[f->figure].logarithmic)
+	else if (logarithmic)
 		fputs("set logscale y\n", out);
 	else
 		fputs("set yrange [0:*]\n", out);
@@ -192,7 +202,7 @@ int sim_plot(const struct sim_file *f, const char *scenario, const char *dir,
 	out = create(dir, name, "gnuplot", err);
 	if (!out)
 		return -EIO;
-	write_script(f, name, out);
+	write_script(f, name, draws_logarithmic(f, jobs, n), out);
 	rc = finish(out, dir, err);
 	snprintf(script, sizeof(script), "%s.gnuplot", name);
 	return rc ?: run_gnuplot(dir, script, err);
