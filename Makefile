@@ -124,7 +124,7 @@ NF_SYMBOLS := sl_flow_expire_in sl_flow_lookup sl_flow_lookup_batch \
 $(B)/sluice: $(CLI_OBJ) $(LIBA)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(SAN_FLAGS) $(NF_SYMBOLS:%=-Wl,--export-dynamic-symbol=%) \
-		-o $@ $(CLI_OBJ) -Wl,--whole-archive $(LIBA) -Wl,--no-whole-archive $(LIBS)
+		-o $@ $(CLI_OBJ) -Wl,--whole-archive $(LIBA) -Wl,--no-whole-archive $(LIBS) -lz
 
 $(B)/sluiced: $(DAEMON_OBJ) $(LIBA)
 	$(call msg,LD,$@)
@@ -139,6 +139,9 @@ test_options_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o move_wo
 test_top_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o output.o sample.o move_log.o top/layout.o)
 $(B)/tests/unit/test_options: $(test_options_OBJ)
 $(B)/tests/unit/test_top: $(test_top_OBJ)
+test_sched_trace_OBJ := $(addprefix $(B)/user/cli/sched/,csv.o ends.o google.o read.o replay.o sort.o users.o)
+test_sched_trace_LIBS := -lz
+$(B)/tests/unit/test_sched_trace: $(test_sched_trace_OBJ)
 test_sim_OBJ := $(SIM_OBJ)
 $(B)/tests/unit/test_sim: $(SIM_OBJ)
 test_handover_model_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/model/*.c))

@@ -62,7 +62,11 @@ _sluice_value()
 	'capture --direction' | 'capture -d') printf '%s\n' both rx tx ;;
 	'buckets --worker' | 'buckets -w') _sluice_numbers "$1" workers worker ;;
 	'capture --write' | 'capture -w' | 'gen --pcap') compgen -f -- "$4" ;;
-	'sim --plot' | 'sim -P') compgen -d -- "$4" ;;
+	'sim --plot' | 'sim -P' | 'sched --plot') compgen -d -- "$4" ;;
+	'sched --policy' | 'sched -P') printf '%s\n' drf sdrf drfq karma maxmin ;;
+	'sched --format' | 'sched -f') printf '%s\n' auto google csv ;;
+	'sched --fit') printf '%s\n' first best dominant ;;
+	'sched --unit') printf '%s\n' s ms us ;;
 	esac
 }
 
@@ -73,7 +77,7 @@ _sluice_arguments()
 
 	case $2 in
 	attach | run | gen | doctor) _sluice_interfaces ;;
-	check | sim) compgen -f -- "$3" ;;
+	check | sim | sched) compgen -f -- "$3" ;;
 	version) ;;
 	move)
 		case $args in

@@ -5,7 +5,7 @@
 load common
 
 COMMANDS="attach detach run status top workers buckets moves flows nf losses move pause resume balance
-	check capture gen doctor version"
+	check capture gen sim sched doctor version"
 READERS="status workers buckets moves losses flows nf"
 
 setup() {
@@ -378,6 +378,9 @@ complete_words() {
 	[ "$output" = generic ]
 	run complete_words sluice -j los
 	[ "$output" = losses ]
+	run complete_words sluice sched --policy d
+	[ "$output" = $'drf\ndrfq' ]
+	[[ $(complete_words sluice sched /etc/host) == */etc/hosts* ]]
 	for c in $COMMANDS; do
 		[[ $(complete_words sluice "$c" --he) == --help ]]
 	done

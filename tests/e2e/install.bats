@@ -101,6 +101,7 @@ nothing_rebuilt() {
 		./share/man/man5/sluice-sim.5
 		./share/man/man5/sluice.yaml.5
 		./share/man/man8/sluice-gen.8
+		./share/man/man8/sluice-sched.8
 		./share/man/man8/sluice.8
 		./share/man/man8/sluiced.8
 	END

@@ -159,6 +159,59 @@ Test(fluid, sdrf_gives_each_its_floor)
 	cr_assert_gt(below, 100);
 }
 
+/* Karma's floor is what is guaranteed; DRF needs none. */
+Test(fluid, drf_and_karma_give_each_its_part)
+{
+	srand(8);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct world *w = draw(i % 2 ? SL_POLICY_DRF : SL_POLICY_KARMA);
+
+		share(w);
+		for (unsigned u = 0; u < w->n; u++)
+			cr_assert_geq(w->user[u].share,
+				      fmin(w->user[u].want,
+					   equal_share(w, u) * (1 - w->opts.borrowable)) -
+					      NEAR);
+	}
+}
+
+/* How often a user could do more with what another of its weight has. */
+static unsigned envious(const struct world *w)
+{
+	unsigned n = 0;
+
+	for (unsigned u = 0; u < w->n; u++)
+		for (unsigned v = 0; v < w->n; v++) {
+			double part = 1;
+
+			for (unsigned r = 0; r < w->opts.resources; r++)
+				if (w->demand[u][r] > 0)
+					part = fmin(part, w->given[v][r] / w->demand[u][r]);
+			n += w->user[u].want > 0 && part > met(w, u, w->demand[u]) + NEAR;
+		}
+	return n;
+}
+
+Test(fluid, drf_is_free_of_envy_and_sdrf_is_not)
+{
+	unsigned envy = 0;
+
+	srand(9);
+	for (unsigned i = 0; i < 10000; i++) {
+		struct world *w = draw(i % 2 ? SL_POLICY_DRF : SL_POLICY_SDRF);
+
+		for (unsigned u = 0; u < w->n; u++)
+			w->weight[u] = 1;
+		share(w);
+		if (w->opts.policy == SL_POLICY_DRF)
+			cr_assert_eq(envious(w), 0);
+		else
+			envy += envious(w);
+	}
+	/* memory is envy: docs/scheduling.md says so */
+	cr_assert_gt(envy, 100);
+}
+
 /* User 0 says something else than it wants; of what it gets it can use what its tasks need. */
 Test(fluid, misreports_never_help)
 {

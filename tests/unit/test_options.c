@@ -171,7 +171,7 @@ Test(options, a_list_is_bounded)
 	argv[n++] = "-l";
 	argv[n++] = "w";
 	c.list.n = 0;
-	refused(opt_read(&spec, n, argv, &c, &err), &err, "--list", "128");
+	refused(opt_read(&spec, n, argv, &c, &err), &err, "--list", "1024");
 }
 
 Test(options, too_many_arguments)

@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{"capture", cmd_capture, "write packets of the workers as pcap"},
 	{"gen", cmd_gen, "generate traffic and check what comes back"},
 	{"sim", cmd_sim, "simulate a scenario: policies side by side"},
+	{"sched", cmd_sched, "run a trace of tasks under a fair-share policy"},
 	{"version", cmd_version, "print the version"},
 };
 

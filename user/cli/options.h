@@ -28,7 +28,7 @@
 	2 /* a word is wrong: in itself, or for what it is about. Nothing was changed              \
 	   */
 
-#define OPT_LIST_MAX 128 /* values of one repeatable option: twice SL_MAX_RULES */
+#define OPT_LIST_MAX 1024 /* values of one repeatable option: the parts of a large trace */
 
 enum opt_type {
 	OPT_TYPE_END = 0,
