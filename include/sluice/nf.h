@@ -26,6 +26,7 @@ extern "C" {
 #define SL_NF_ABI 1
 #define SL_BATCH 64 /* packets in one call of process(), at most */
 #define SL_CHAIN_MAX 8 /* NFs in a chain */
+#define SL_NF_IFACES 4 /* interfaces of an instance, at most */
 #define SL_FLOW_KEY_MAX 40 /* bytes of a flow key: two IPv6 addresses, ports, protocol, padding */
 
 struct sl_flow_table;
@@ -52,8 +53,12 @@ enum sl_drop {
 
 #define SL_DROP_MORE_MAX 16 /* drop_reasons of all NFs of a chain together */
 
-/* A packet in a batch. The NF may rewrite data[0..len); `meta` describes the packet as it arrived.
+/*
+ * A packet in a batch. The NF may rewrite data[0..len), and change len: a frame has room for
+ * SL_PACKET_ROOM bytes. `meta` describes the packet as it arrived.
  */
+#define SL_PACKET_ROOM 1792
+
 struct sl_packet {
 	uint8_t *data; /* start of the Ethernet header */
 	const struct sl_meta *meta; /* parsed by XDP: offsets, hash, flags; never NULL */
@@ -82,6 +87,8 @@ struct sl_nf_ctx {
 struct sl_nf_host {
 	unsigned buckets; /* a packet's shard is meta->bucket, below this */
 	unsigned ifaces; /* interfaces of the instance */
+	const char *iface_names[SL_NF_IFACES]; /* theirs, by pkt->iface */
+	unsigned workers; /* ctx->worker is below this */
 	void *shards; /* the NF's state of all shards, see sl_nf_shard(); NULL without shard_size */
 	size_t shard_stride;
 	bool symmetric; /* both directions of a flow, and ICMP errors about it, share a shard;
@@ -149,6 +156,14 @@ struct sl_nf {
 	 * in err. May be NULL.
 	 */
 	int (*start)(void *self, const struct sl_nf_host *host, char *err, size_t err_size);
+
+	/*
+	 * Read again what create() or start() took from files, for `sluice nf --reload`; flows
+	 * stay. 0, or -errno with one line in err and everything as it was. May be NULL: there is
+	 * nothing to read. On the thread of show() while workers run; what they may still be
+	 * using is the NF's to keep until they no longer do.
+	 */
+	int (*reload)(void *self, char *err, size_t err_size);
 
 	/*
 	 * Handle pkts[0..n), n <= SL_BATCH, all with verdict SL_NEXT. Called on worker

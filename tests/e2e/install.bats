@@ -98,6 +98,7 @@ nothing_rebuilt() {
 		./share/doc/sluice/scenarios/table.yaml
 		./share/doc/sluice/sluice.yaml
 		./share/man/man3/sl_sched.3
+		./share/man/man5/sluice-firewall.5
 		./share/man/man5/sluice-sim.5
 		./share/man/man5/sluice.yaml.5
 		./share/man/man8/sluice-gen.8

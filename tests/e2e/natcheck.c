@@ -148,6 +148,10 @@ static int copy(const char *in, const char *out, const char *mac, bool back)
 		} else {
 			put16(frame + ETH + 4, n++);
 			frame[ETH + 8] = 64;
+			/* sanitized captures have addresses that no router takes */
+			for (unsigned at = ETH + 12; at < ETH + 20; at += 4)
+				if (!frame[at] || frame[at] == 127 || frame[at] > 223)
+					frame[at] ^= 0x60;
 			/* sanitized captures have no flags, which the kernel refuses */
 			if (frame[ETH + 9] == 6 && !(frame[ETH + 33] & 0x3f))
 				frame[ETH + 33] = 0x10;

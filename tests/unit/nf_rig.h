@@ -55,6 +55,8 @@ static inline int rig_open(struct rig *r, const struct sl_nf *nf, const char *ar
 	random_key((__u64 *)r->hash.key);
 	r->host = (struct sl_nf_host){.buckets = RIG_BUCKETS,
 				      .ifaces = 2,
+				      .iface_names = {"in", "out"},
+				      .workers = 1,
 				      .shard_stride = (nf->shard_size + 63) & ~63ul,
 				      .symmetric = true,
 				      .hash = &r->hash};
@@ -82,7 +84,7 @@ static inline void rig_close(struct rig *r)
 {
 	for (unsigned b = 0; b < RIG_BUCKETS; b++)
 		sl_flow_table_free(r->tables[b]);
-	if (r->nf->destroy)
+	if (r->nf->destroy && r->self)
 		r->nf->destroy(r->self);
 	free(r->host.shards);
 }
@@ -134,7 +136,7 @@ static inline enum sl_verdict rig_send(struct rig *r, struct frame *f, unsigned 
 
 static inline json_t *rig_show(struct rig *r)
 {
-	char text[65536] = "{";
+	static char text[1 << 21] = "{";
 	int n = r->nf->show(r->self, text + 1, sizeof(text) - 2);
 	json_t *json;
 

@@ -17,6 +17,7 @@ struct report_config {
 	const char *name;
 	uint32_t count;
 	uint64_t wait;
+	bool reload;
 };
 
 static const struct opt_arg instance_arg[] = {
@@ -199,7 +200,8 @@ static int report(const struct opt_spec *spec, int argc, char **argv, const char
 
 	if (!target_parse(spec, argc, argv, &config, &config.name, &inst, &status))
 		return status;
-	ret = target_dataplane(cmd, inst, json_object(), -1, &rows, &err);
+	ret = target_dataplane(cmd, inst, json_pack("{s:b}", "reload", config.reload), -1, &rows,
+			       &err);
 	sl_instance_close(inst);
 	if (ret)
 		return cli_fail(&err);
@@ -251,9 +253,14 @@ static void print_nf(const json_t *nf)
 
 int cmd_nf(int argc, char **argv)
 {
+	static const struct opt options[] = {
+		OPT_FLAG(struct report_config, reload, 'r', "reload",
+			 "have them read their files again first; flows stay"),
+		OPT_END,
+	};
 	static const struct opt_spec spec = {"nf",
 					     "Show what the network functions say of themselves",
-					     instance_arg, NULL, NULL};
+					     instance_arg, options, NULL};
 
 	return report(&spec, argc, argv, "nf", print_nf);
 }

@@ -11,6 +11,8 @@
 #define REPORT_BYTES 4096u
 #define REPORT_MAX (16u << 20)
 
+_Static_assert(SL_NF_IFACES == SL_MAX_IFACES, "room for the names of all");
+
 uint32_t sl_nf_hash_v4(const struct sl_nf_host *host, uint32_t saddr, uint32_t daddr,
 		       uint16_t sport, uint16_t dport, uint8_t proto)
 {
@@ -42,8 +44,13 @@ static int read_hash(const struct sl_dataplane *dp, struct sl_nf_hash *hash, str
 
 int nf_attach(struct sl_dataplane *dp, struct sl_error *err)
 {
-	struct sl_nf_host host = {.buckets = dp->inst->buckets, .ifaces = dp->inst->ifaces};
+	struct sl_nf_host host = {.buckets = dp->inst->buckets,
+				  .ifaces = dp->inst->ifaces,
+				  .workers = dp->workers_max};
 	int ret;
+
+	for (unsigned i = 0; i < dp->inst->ifaces; i++)
+		host.iface_names[i] = dp->inst->iface[i].name;
 
 	dp->nf_hash = calloc(1, sizeof(*dp->nf_hash));
 	if (!dp->nf_hash)
@@ -86,6 +93,20 @@ static json_t *members(const struct sl_nf *nf, void *self)
 		size = 2 * (size_t)n; /* counters may have grown meanwhile */
 	}
 	return NULL;
+}
+
+int nf_reload(const struct sl_dataplane *dp, struct sl_error *err)
+{
+	for (unsigned s = 0; s < chain_slots(dp->chain); s++) {
+		const struct sl_nf *nf = chain_nf(dp->chain, s);
+		char why[256] = "";
+		int ret = nf->reload ? nf->reload(chain_self(dp->chain, s), why, sizeof(why)) : 0;
+
+		if (ret)
+			return sl_error_set(err, ret, "%s: %s", nf->name,
+					    why[0] ? why : strerror(-ret));
+	}
+	return 0;
 }
 
 json_t *nf_report(const struct sl_dataplane *dp)

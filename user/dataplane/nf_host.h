@@ -20,6 +20,9 @@ struct sl_nf_hash {
 int nf_attach(struct sl_dataplane *dp, struct sl_error *err);
 void nf_detach(struct sl_dataplane *dp);
 
+/* Have the NFs read their files again, in turn, up to the first that refuses. On one thread. */
+int nf_reload(const struct sl_dataplane *dp, struct sl_error *err);
+
 /* What the NFs say of themselves: an array of objects with `nf` and `slot`. Any thread. */
 json_t *nf_report(const struct sl_dataplane *dp);
 

@@ -45,8 +45,13 @@ static int on_flows(void *ctx, json_t *request, int fd, json_t **result, struct 
 
 static int on_nf(void *ctx, json_t *request, int fd, json_t **result, struct sl_error *err)
 {
-	*result = nf_report(ctx);
-	return 0;
+	int ret = 0;
+
+	if (json_is_true(json_object_get(request, "reload")))
+		ret = nf_reload(ctx, err);
+	if (!ret)
+		*result = nf_report(ctx);
+	return ret;
 }
 
 static int on_capture(void *ctx, json_t *request, int fd, json_t **result, struct sl_error *err)

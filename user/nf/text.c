@@ -20,6 +20,17 @@ void text_add(struct text *t, const char *fmt, ...)
 		t->used += (size_t)n;
 }
 
+void text_quote(struct text *t, const char *s)
+{
+	text_add(t, "\"");
+	for (; *s; s++)
+		if (*s == '"' || *s == '\\')
+			text_add(t, "\\%c", *s);
+		else
+			text_add(t, "%c", *s >= ' ' && *s <= '~' ? *s : '?');
+	text_add(t, "\"");
+}
+
 int text_end(const struct text *t)
 {
 	return t->used < INT_MAX ? (int)t->used : -1;

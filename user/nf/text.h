@@ -17,6 +17,9 @@ struct text {
 
 void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A string as JSON has it; what is not ASCII, or not printable, becomes '?'. */
+void text_quote(struct text *t, const char *s);
+
 /* What show() returns. */
 int text_end(const struct text *t);
 
