@@ -5,13 +5,13 @@
 set -euo pipefail
 cd "$1"
 
-# rounds NAME TITLE UNIT FILTER COLUMN...: a picture of clustered bars, a cluster a line that FILTER takes from NAME.json.
+# rounds NAME TITLE UNIT FILTER COLUMN...: a picture of clustered bars, one for each row that FILTER makes of NAME.json's
+# lines.
 rounds() {
 	local name=$1 title=$2 unit=$3 filter=$4 column n=1 plots=""
 	shift 4
 	[ -s "$name.json" ] || return 0
-	jq -rn "[inputs | select(.summary | not) | $filter] | to_entries[] | [.key + 1, (.value | .[])] | @tsv" "$name.json" \
-		>"$name.dat"
+	jq -rs "map(select(.summary | not)) | $filter | to_entries[] | [.key + 1, .value[]] | @tsv" "$name.json" >"$name.dat"
 	[ -s "$name.dat" ] || return 0
 	for column in "$@"; do
 		n=$((n + 1))
@@ -38,6 +38,6 @@ command -v gnuplot >/dev/null || {
 	exit 0
 }
 rounds balance "Hot set that shifts every second, 2 workers, live" "p95 latency, us" \
-	"[.static_p95_us, .balanced_p95_us, .best_fixed_p95_us]" static balanced "best fixed table"
-rounds stack "A server behind the kernel's stack, 2 CPUs, live" "p95 latency, us" \
-	"select(.p95_us) | [.p95_us]" p95
+	"map([.static_p95_us, .balanced_p95_us, .best_fixed_p95_us])" static balanced "best fixed table"
+rounds stack "nginx in mode stack, 2 CPUs, live" "p95 latency, us" "map(select(.server == \"web\")) | map({(.table): .p95_us}) |
+	[[.[].static | values], [.[].balanced | values]] | transpose" static balanced
