@@ -182,7 +182,7 @@ Test(order, members_stay_when_it_grows)
 	struct sl_order *o = sl_order_new(2, SL_ORDER_AUTO);
 	const double zero[2] = {0}, one[2] = {1, 1};
 
-	for (unsigned n = 1; n <= 2 * SL_ORDER_TREE_FROM; n *= 2) {
+	for (unsigned n = 1; n <= 4 * SL_ORDER_SCAN_MAX; n *= 2) {
 		cr_assert_eq(sl_order_grow(o, n), 0);
 		sl_order_set(o, n - 1, one, zero);
 		cr_assert_eq(sl_order_first(o, 0.5), 0);

@@ -7,7 +7,8 @@
  * below 2^53, so that adding and taking away is exact however long it goes on. Commitments are
  * c = o + e * x with the overuse o, x = e^(-(t - t0) / tau) and e changed only when an allocation
  * changes; t0 moves on before x falls below 2^-16. Their error stays below 1e-14 for each change of
- * that user within the last few tau, whatever came before: it fades as the commitment does.
+ * that user, which fades as its traces do (together 1e-14 times the sum of e^(-age / tau)), and
+ * 2^-53 that stay: test_fair holds a month of changes to it, against long double.
  *
  * A user that has something to start is a candidate, with the demand of what it would start next.
  *

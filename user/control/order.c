@@ -51,7 +51,7 @@ int sl_order_grow(struct sl_order *o, unsigned n)
 	if (blocks < 2 * o->blocks)
 		blocks = 2 * o->blocks;
 	if (kind == SL_ORDER_AUTO)
-		kind = n > SL_ORDER_TREE_FROM ? SL_ORDER_TREE : SL_ORDER_SCAN;
+		kind = n > SL_ORDER_SCAN_MAX ? SL_ORDER_TREE : SL_ORDER_SCAN;
 	block = aligned_alloc(ALIGN, blocks * size);
 	if (kind == SL_ORDER_TREE)
 		tree = live_tree_new(blocks * ORDER_LANES);
