@@ -182,7 +182,7 @@ help:
 
 check:
 	./scripts/check
-check-vm: all
+check-vm: all tests
 	./tests/vm/check
 demo:
 	./scripts/demo

@@ -23,7 +23,11 @@ static struct cpu_work *this_cpu(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 
-	return cpu < CPU_WORK_MAX ? &work[cpu] : NULL;
+	if (cpu >= CPU_WORK_MAX)
+		return NULL;
+	/* 6.1's verifier wants the bound on the very register that becomes the address. */
+	barrier_var(cpu);
+	return &work[cpu % CPU_WORK_MAX];
 }
 
 static __u64 count(struct cpu_work *w, __u64 *sum)
