@@ -44,7 +44,21 @@ struct frame {
 	uint8_t b[RIG_FRAME];
 };
 
-/* What create() or start() says of the arguments. */
+/* Closing what is not open, or no longer, is no error. */
+static inline void rig_close(struct rig *r)
+{
+	for (unsigned b = 0; b < RIG_BUCKETS; b++) {
+		sl_flow_table_free(r->tables[b]);
+		r->tables[b] = NULL;
+	}
+	if (r->nf->destroy && r->self)
+		r->nf->destroy(r->self);
+	r->self = NULL;
+	free(r->host.shards);
+	r->host.shards = NULL;
+}
+
+/* What create() or start() says of the arguments; if it is not 0, nothing is open. */
 static inline int rig_open(struct rig *r, const struct sl_nf *nf, const char *args)
 {
 	int ret = 0;
@@ -77,16 +91,9 @@ static inline int rig_open(struct rig *r, const struct sl_nf *nf, const char *ar
 					    .self = r->self};
 	for (unsigned b = 0; nf->key_size && b < RIG_BUCKETS; b++)
 		r->tables[b] = sl_flow_table_new(&r->config);
+	if (ret)
+		rig_close(r);
 	return ret;
-}
-
-static inline void rig_close(struct rig *r)
-{
-	for (unsigned b = 0; b < RIG_BUCKETS; b++)
-		sl_flow_table_free(r->tables[b]);
-	if (r->nf->destroy && r->self)
-		r->nf->destroy(r->self);
-	free(r->host.shards);
 }
 
 /* Time passes; what is idle goes. */
@@ -107,15 +114,13 @@ static inline uint64_t rig_flows(const struct rig *r)
 	return n;
 }
 
-/* The frame as it is now arrives at `iface`; its verdict. */
-static inline enum sl_verdict rig_send(struct rig *r, struct frame *f, unsigned iface)
+/* The frame as it is now, as XDP would hand it over from `iface`. False: XDP would not. */
+static inline bool rig_parse(struct rig *r, struct frame *f, unsigned iface)
 {
-	struct sl_nf_ctx ctx = {
-		.self = r->self, .now_ns = r->now, .ifaces = r->host.ifaces, .drops = SL_DROP_MORE};
-	struct sl_packet *one = &f->pkt;
 	struct sl_parsed p = {0};
 
-	cr_assert_eq(sl_parse(f->b, f->b + f->pkt.len, &p), SL_PARSED);
+	if (sl_parse(f->b, f->b + f->pkt.len, &p) != SL_PARSED)
+		return false;
 	f->meta = (struct sl_meta){.magic = SL_META_MAGIC,
 				   .hash = sl_hash((const __u64 *)r->hash.key, &p.flow, p.flags),
 				   .flags = p.flags,
@@ -130,20 +135,43 @@ static inline enum sl_verdict rig_send(struct rig *r, struct frame *f, unsigned 
 				    .tables = f->tables,
 				    .len = f->pkt.len,
 				    .iface = (uint8_t)iface};
-	r->nf->process(&ctx, &one, 1);
+	return true;
+}
+
+/* What rig_parse() has made arrives together, at this time. */
+static inline void rig_batch(struct rig *r, struct sl_packet **pkts, unsigned n, uint64_t now)
+{
+	struct sl_nf_ctx ctx = {
+		.self = r->self, .now_ns = now, .ifaces = r->host.ifaces, .drops = SL_DROP_MORE};
+
+	r->nf->process(&ctx, pkts, n);
+}
+
+/* The frame as it is now arrives at `iface`; its verdict. */
+static inline enum sl_verdict rig_send(struct rig *r, struct frame *f, unsigned iface)
+{
+	struct sl_packet *one = &f->pkt;
+
+	cr_assert(rig_parse(r, f, iface));
+	rig_batch(r, &one, 1, r->now);
 	return f->pkt.verdict;
 }
 
 static inline json_t *rig_show(struct rig *r)
 {
-	static char text[1 << 21] = "{";
-	int n = r->nf->show(r->self, text + 1, sizeof(text) - 2);
+	int n = r->nf->show(r->self, NULL, 0), room;
+	char *text;
 	json_t *json;
 
-	cr_assert(n > 0 && (size_t)n < sizeof(text) - 2);
-	strcpy(text + 1 + n, "}");
+	cr_assert(n > 0);
+	room = 2 * n + 4096; /* a thread may be counting on */
+	text = malloc((size_t)room + 2);
+	cr_assert(r->nf->show(r->self, text + 1, (size_t)room) < room);
+	text[0] = '{';
+	strcat(text, "}");
 	json = json_loads(text, 0, NULL);
 	cr_assert_not_null(json, "no JSON: %s", text);
+	free(text);
 	return json;
 }
 
@@ -264,6 +292,25 @@ static inline void frame_udp(struct frame *f, const char *src, unsigned sport, c
 	for (unsigned i = 0; i < bytes; i++)
 		udp[8 + i] = (uint8_t)random64();
 	fill_checks(f->b + ETH);
+}
+
+static inline void frame_udp6(struct frame *f, const char *src, unsigned sport, const char *dst,
+			      unsigned dport, unsigned bytes)
+{
+	uint8_t *ip = f->b + ETH, *udp = ip + 40;
+
+	memset(f, 0, sizeof(*f));
+	memcpy(f->b, "\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x86\xdd", ETH);
+	ip[0] = 0x60;
+	store16(ip + 4, 8 + bytes);
+	ip[6] = 17;
+	ip[7] = 64;
+	inet_pton(AF_INET6, src, ip + 8);
+	inet_pton(AF_INET6, dst, ip + 24);
+	store16(udp, sport);
+	store16(udp + 2, dport);
+	store16(udp + 4, 8 + bytes);
+	f->pkt.len = ETH + 40 + 8 + bytes;
 }
 
 static inline void frame_tcp(struct frame *f, const char *src, unsigned sport, const char *dst,

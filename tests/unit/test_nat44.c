@@ -424,5 +424,13 @@ Test(nat44_arguments, are_refused_in_one_line)
 		cr_assert_eq(rig_open(&rig, &sl_nf_nat44, wrong[i]), -EINVAL, "%s", wrong[i]);
 		cr_assert(rig.error[0] && !strchr(rig.error, '\n'));
 	}
+}
+
+Test(nat44_arguments, a_hash_that_is_not_symmetric_is_refused)
+{
+	cr_assert_eq(rig_open(&rig, &sl_nf_nat44, EXT), 0);
 	rig.host.symmetric = false;
+	cr_assert_eq(sl_nf_nat44.start(rig.self, &rig.host, rig.error, sizeof(rig.error)), -EINVAL);
+	cr_assert(strstr(rig.error, "--hash symmetric"));
+	rig_close(&rig);
 }
