@@ -10,6 +10,7 @@
 
 #include "nf/builtin.h"
 #include "nf/conn.h"
+#include "nf/flow_batch.h"
 #include "nf/text.h"
 
 struct connection {
@@ -110,35 +111,20 @@ static void track(const struct sl_nf_ctx *ctx, const struct sl_packet *pkt, stru
 
 static void conntrack_process(const struct sl_nf_ctx *ctx, struct sl_packet **pkts, unsigned n)
 {
-	struct sl_flow_table *tables[SL_BATCH];
-	struct sl_flow_key key[SL_BATCH];
-	const void *keys[SL_BATCH];
-	uint32_t hashes[SL_BATCH];
-	void *values[SL_BATCH];
-	bool reversed[SL_BATCH];
-	unsigned m = 0, of[SL_BATCH];
+	struct flow_batch b;
 
+	b.n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		const struct sl_packet *p = pkts[i];
 
-		if (p->meta->flags & SL_META_ICMP_ERROR) {
-			struct counts *c = counts_of(ctx->self, p->meta->bucket);
-
-			sl_nf_count(&c->icmp_errors, 1);
-			continue;
-		}
-		if (sl_packet_flow_key(p, &key[m], &reversed[m]))
-			continue;
-		tables[m] = p->tables[ctx->slot];
-		keys[m] = &key[m];
-		hashes[m] = p->meta->hash;
-		of[m++] = i;
+		if (p->meta->flags & SL_META_ICMP_ERROR)
+			sl_nf_count(&counts_of(ctx->self, p->meta->bucket)->icmp_errors, 1);
+		else
+			flow_batch_add(&b, ctx, p, i);
 	}
-	if (!m)
-		return;
-	sl_flow_lookup_batch(tables, keys, hashes, m, ctx->now_ns, 1, values);
-	for (unsigned i = 0; i < m; i++)
-		track(ctx, pkts[of[i]], values[i], reversed[i]);
+	flow_batch_make(&b, ctx);
+	for (unsigned i = 0; i < b.n; i++)
+		track(ctx, pkts[b.of[i]], b.values[i], b.reversed[i]);
 }
 
 static void conntrack_end(void *self, const void *key, void *value)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "nf/builtin.h"
+#include "nf/flow_batch.h"
 
 #define FLOW_IDLE_MS 60000
 
@@ -18,35 +19,22 @@ struct flow_count {
 
 static void flowcount_process(const struct sl_nf_ctx *ctx, struct sl_packet **pkts, unsigned n)
 {
-	struct sl_flow_table *tables[SL_BATCH];
-	struct sl_flow_key key[SL_BATCH];
-	const void *keys[SL_BATCH];
-	uint32_t hashes[SL_BATCH];
-	void *values[SL_BATCH];
-	bool reversed[SL_BATCH];
-	unsigned m = 0, of[SL_BATCH];
+	struct flow_batch b;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (sl_packet_flow_key(pkts[i], &key[m], &reversed[m]))
-			continue;
-		tables[m] = pkts[i]->tables[ctx->slot];
-		keys[m] = &key[m];
-		hashes[m] = pkts[i]->meta->hash;
-		of[m++] = i;
-	}
-	if (!m)
-		return;
-	sl_flow_lookup_batch(tables, keys, hashes, m, ctx->now_ns, 1, values);
-	for (unsigned i = 0; i < m; i++) {
-		struct flow_count *f = values[i];
+	b.n = 0;
+	for (unsigned i = 0; i < n; i++)
+		flow_batch_add(&b, ctx, pkts[i], i);
+	flow_batch_make(&b, ctx);
+	for (unsigned i = 0; i < b.n; i++) {
+		struct flow_count *f = b.values[i];
 
 		if (!f)
 			continue; /* the memory bound: counted by the table, the packet goes on */
 		if (!f->first_ns)
 			f->first_ns = ctx->now_ns;
 		f->last_ns = ctx->now_ns;
-		f->packets[reversed[i]]++;
-		f->bytes[reversed[i]] += pkts[of[i]]->len;
+		f->packets[b.reversed[i]]++;
+		f->bytes[b.reversed[i]] += pkts[b.of[i]]->len;
 	}
 }
 
