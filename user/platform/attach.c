@@ -9,6 +9,7 @@
 
 #include "platform/attach_internal.h"
 #include "platform/discover.h"
+#include "platform/dispatcher.h"
 
 static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 {
@@ -157,7 +158,8 @@ static int plan_replace(struct sl_attach *a, struct sl_error *err)
 	for (unsigned i = 0; i < a->n && !rc; i++) {
 		struct sl_target *t = &a->target[i];
 
-		rc = sl_attach_keep_mode(a, t, err);
+		rc = t->hook.dispatcher_id ? sl_dispatcher_held(t->name, t->hook.prog_id, err)
+					   : sl_attach_keep_mode(a, t, err);
 		t->keep = (int)i == a->base ||
 			  (a->base >= 0 && t->ready && !strcmp(t->instance, a->name));
 	}

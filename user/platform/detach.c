@@ -10,6 +10,7 @@
 
 #include "platform/attach.h"
 #include "platform/discover.h"
+#include "platform/dispatcher.h"
 #include "platform/netns.h"
 
 /* Which instance? Like sl_instance_open(), but dead ones too, and nothing is pinned. */
@@ -41,6 +42,8 @@ static int clear_unpinned(const char *ifname, const struct sl_hook *hook, struct
 	if (rc)
 		return rc;
 	rc = sl_hook_judge(ifname, &prog, err);
+	if (!rc && hook->dispatcher_id)
+		rc = sl_dispatcher_held(ifname, hook->prog_id, err);
 	if (!rc) {
 		rc = sl_hook_clear((int)if_nametoindex(ifname), hook->mode, prog.fd);
 		if (rc)
@@ -103,6 +106,20 @@ out:
 		  : 0;
 }
 
+/* Nothing is changed where one cannot be taken off. */
+static int check_held(const struct sl_pin_iface *ifaces, int n, struct sl_error *err)
+{
+	struct sl_hook hook;
+
+	for (int i = 0; i < n; i++) {
+		memset(&hook, 0, sizeof(hook));
+		if (ifaces[i].netns == sl_netns_self() &&
+		    !sl_hook_query((int)ifaces[i].ifindex, &hook) && hook.dispatcher_id)
+			return sl_dispatcher_held(ifaces[i].name, hook.prog_id, err);
+	}
+	return 0;
+}
+
 static int detach_locked(const char *name, bool force, struct sl_error *err)
 {
 	struct sl_pin_iface ifaces[SL_MAX_IFACES];
@@ -122,7 +139,9 @@ static int detach_locked(const char *name, bool force, struct sl_error *err)
 			"instance %s is in another network namespace (net:[%llu]): enter it "
 			"first (nsenter --net=...)",
 			instance, (unsigned long long)ifaces[0].netns);
-	rc = stop_steering(instance, force, err);
+	rc = check_held(ifaces, n, err);
+	if (!rc)
+		rc = stop_steering(instance, force, err);
 	if (rc)
 		return rc;
 	for (int i = 0; i < n && !rc; i++)

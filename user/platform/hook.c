@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "platform/dispatcher.h"
 #include "platform/hook.h"
 #include "platform/netns.h"
 
@@ -15,6 +16,7 @@ int sl_hook_query(int ifindex, struct sl_hook *hook)
 {
 	struct bpf_xdp_query_opts opts = {.sz = sizeof(opts)};
 	int rc = bpf_xdp_query(ifindex, 0, &opts);
+	uint32_t member = 0;
 
 	if (rc)
 		return rc;
@@ -26,6 +28,13 @@ int sl_hook_query(int ifindex, struct sl_hook *hook)
 	} else if (opts.skb_prog_id) {
 		hook->prog_id = opts.skb_prog_id;
 		hook->mode = SL_XDP_GENERIC;
+	}
+	hook->dispatcher_id = 0;
+	if (hook->prog_id)
+		member = sl_dispatcher_member(hook->prog_id);
+	if (member) {
+		hook->dispatcher_id = hook->prog_id;
+		hook->prog_id = member;
 	}
 	return 0;
 }
@@ -40,11 +49,8 @@ int sl_hook_judge(const char *ifname, const struct sl_prog *prog, struct sl_erro
 			"%s carries Sluice's program %u of ABI %u, this is ABI %d: detach "
 			"it with the version that attached it",
 			ifname, prog->id, prog->abi, SL_ABI_VERSION);
-	if (!strcmp(prog->name, "xdp_dispatcher"))
-		return sl_error_set(err, -EEXIST,
-				    "%s carries libxdp's dispatcher (program %u) with programs of "
-				    "others: xdp-loader status %s, then xdp-loader unload -a %s",
-				    ifname, prog->id, ifname, ifname);
+	if (!strcmp(prog->name, SL_DISPATCHER_NAME))
+		return sl_dispatcher_foreign(ifname, prog->id, err);
 	return sl_error_set(err, -EEXIST,
 			    "%s carries the XDP program \"%s\" (id %u), not Sluice's: take it off "
 			    "first (ip link set dev %s xdp off, or stop the program that owns it)",

@@ -9,7 +9,8 @@
 #include "platform/pin.h"
 
 struct sl_hook {
-	uint32_t prog_id; /* 0: none */
+	uint32_t prog_id; /* 0: none. In libxdp's dispatcher: Sluice's, if it is there */
+	uint32_t dispatcher_id; /* what prog_id is in; 0: prog_id is on the interface itself */
 	enum sl_xdp_mode mode;
 };
 
