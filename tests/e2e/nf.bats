@@ -4,9 +4,15 @@
 load common
 
 MIXED=$CAPTURES/mixed-4096pkt-1006flow.pcap
+REAL=$CAPTURES/manyflow-3905pkt-937flow.pcap # with the flags that TCP had
+KERNEL=$NAME-nft
+MAC=02:5c:00:00:00:19 # of the interface that the kernel tracks on
 
 setup() { needs_root; }
-teardown() { tb_down; }
+teardown() {
+	[ ! -e "/run/netns/$KERNEL" ] || ip netns del "$KERNEL"
+	tb_down
+}
 
 # The captures are not part of the product; what mkpcap makes is.
 traffic() {
@@ -59,4 +65,80 @@ play() { tb_gen "$SLUICE" gen "$TB_G" --pcap "$FILE" --rate 20000 --burst 16 -j;
 	up 1
 	tb_s attach "$TB_D" --match all
 	refused -2 "conntrack: 'x': it takes no arguments" tb_s run -i "$TB_D" --nf conntrack:x,sink
+}
+
+# The kernel as a router that tracks, on an interface of its own, fed from the same generator.
+kernel_up() {
+	command -v nft >/dev/null || skip "no nft: install nftables"
+	[ -r /proc/net/nf_conntrack ] || modprobe nf_conntrack || true
+	ip netns del "$KERNEL" 2>/dev/null || true
+	ip netns add "$KERNEL"
+	ip link add "${NAME}g9" netns "$NAME-gen" mtu 1600 type veth peer name "${NAME}d9" netns "$KERNEL"
+	nsenter --net="/run/netns/$NAME-gen" -- ethtool -K "${NAME}g9" tx off gro off >/dev/null
+	nsenter --net="/run/netns/$KERNEL" -- ethtool -K "${NAME}d9" tx off gro off >/dev/null
+	ip -n "$NAME-gen" link set "${NAME}g9" up
+	nsenter --net="/run/netns/$KERNEL" -- sh -e <<-EOS
+		ip link set lo up
+		ip link set ${NAME}d9 mtu 1600 address $MAC up
+		ip link add out mtu 1600 type veth peer name beyond
+		ip link set beyond up
+		ip link set out arp off up
+		ip route add default dev out
+		sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+			net.ipv4.conf.${NAME}d9.rp_filter=0
+		nft 'table inet t { chain c { type filter hook prerouting priority 0; ct state new accept; }; }'
+		sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_tcp_be_liberal=1 \
+			net.netfilter.nf_conntrack_checksum=0
+	EOS
+	nsenter --net="/run/netns/$KERNEL" -- test -r /proc/net/nf_conntrack || skip "the kernel has no /proc/net/nf_conntrack"
+}
+
+# Its connections of TCP and UDP as a list of {id, packets, packets_reply, state}: id is proto, who began, who answered.
+kernel_connections() {
+	nsenter --net="/run/netns/$KERNEL" -- cat /proc/net/nf_conntrack | awk '$1 == "ipv4" && ($3 == "tcp" || $3 == "udp") {
+		n = 0; delete v
+		for (i = 1; i <= NF; i++)
+			if (split($i, kv, "=") == 2 && kv[1] ~ /^(src|dst|sport|dport|packets)$/)
+				v[kv[1], (seen[NR, kv[1]]++) + 0] = kv[2]
+		state = $3 == "tcp" ? $6 : /UNREPLIED/ ? "UNREPLIED" : "REPLIED"
+		printf "{\"id\":\"%s %s %s %s %s\",\"state\":\"%s\",\"packets\":%d,\"packets_reply\":%d}\n", $4, v["src", 0],
+			v["sport", 0], v["dst", 0], v["dport", 0], state, v["packets", 0], v["packets", 1] }' | jq -s .
+}
+
+# Ours beside the kernel's. It forgets at once what was refused before it was answered, and counts no packet that a
+# connection had sent before.
+connections_agree() {
+	expect "$(jq -n --slurpfile k "$BATS_TEST_TMPDIR/kernel" --slurpfile f "$BATS_TEST_TMPDIR/flows" '
+		def name: {unreplied: "UNREPLIED", replied: "REPLIED", syn_sent: "SYN_SENT", syn_received: "SYN_RECV",
+			established: "ESTABLISHED", last_ack: "LAST_ACK", time_wait: "TIME_WAIT", reset: "CLOSE"}[.];
+		($k[0] | map({(.id): .}) | add) as $kernel |
+		[$f[0][] | select(.proto == 6 or .proto == 17) | (if .origin == "a" then
+			"\(.proto) \(.addr_a) \(.port_a) \(.addr_b) \(.port_b)" else
+			"\(.proto) \(.addr_b) \(.port_b) \(.addr_a) \(.port_a)" end) as $id |
+			{id: $id, was: .state, state: (.state | name), packets, packets_reply, k: $kernel[$id]}] as $ours |
+		($ours | map(select(.k))) as $both | {both: ($both | length), unknown: ($k[0] | length - ($both | length)),
+			states: ($both | map(.state) | unique), forgotten: ($ours | map(select(.k | not).was) | unique),
+			other: ($both | map(select(.state != .k.state and (.was != "fin_wait" or
+				(.k.state != "FIN_WAIT" and .k.state != "CLOSE_WAIT"))))),
+			fewer: ($both | map(select(.packets < .k.packets or .packets_reply < .k.packets_reply))),
+			udp: ($both | map(select((.id | startswith("17 ")) and
+				(.packets != .k.packets or .packets_reply != .k.packets_reply))))}')" \
+		'.both > 700' '.unknown == 0' '.forgotten - ["reset"] == []' '.other == []' '.fewer == []' '.udp == []' \
+		'.states == ["CLOSE","ESTABLISHED","REPLIED","SYN_SENT","TIME_WAIT","UNREPLIED"]'
+}
+
+@test "conntrack: each connection of a capture is in the state that the kernel has it in" {
+	[ -e "$REAL" ] || skip "no captures beside the source tree"
+	FILE=$BATS_TEST_TMPDIR/sent.pcap
+	"$E2E/natcheck" prepare "$REAL" "$FILE" "$MAC"
+	up 1
+	tb_s attach "$TB_D" --match all --local
+	tb_run --workers 2 --ring 16384 --nf conntrack,sink
+	play
+	losses_hold
+	tb_s flows "$TB_D" -j >"$BATS_TEST_TMPDIR/flows"
+	kernel_up
+	tb_gen "$SLUICE" gen "${NAME}g9" --pcap "$FILE" --rate 4000
+	kernel_connections >"$BATS_TEST_TMPDIR/kernel"
+	connections_agree
 }

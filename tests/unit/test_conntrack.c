@@ -134,6 +134,35 @@ Test(conntrack, a_packet_prolongs)
 	lasts(7440);
 }
 
+/* `sluice flows` of the connection that A's frame belongs to. */
+static void flow_shows(struct frame *f, const char *text)
+{
+	struct sl_flow_key key;
+	char shown[512];
+	void *v;
+
+	cr_assert_eq(sl_packet_flow_key(&f->pkt, &key, NULL), 0);
+	v = sl_flow_lookup(f->tables[0], &key, f->meta.hash, rig.now, 0);
+	cr_assert_not_null(v);
+	cr_assert_gt(sl_nf_conntrack.flow_show(rig.self, &key, v, shown, sizeof(shown)), 0);
+	cr_assert(strstr(shown, text), "%s, not %s", shown, text);
+}
+
+Test(conntrack, a_new_connection_in_its_place_counts_from_zero)
+{
+	struct frame f;
+
+	handshake();
+	frame_tcp(&f, A, 4000, B, 80, F_ACK, 101, 901, 7);
+	cr_assert_eq(rig_send(&rig, &f, 0), SL_NEXT);
+	flow_shows(&f, "\"packets\":3,\"bytes\":169,\"packets_reply\":1,\"bytes_reply\":54,");
+	tcp(true, F_RST, 901, 0, 0);
+	frame_tcp(&f, A, 4000, B, 80, F_SYN, 5000, 0, 0);
+	cr_assert_eq(rig_send(&rig, &f, 0), SL_NEXT);
+	flow_shows(&f, "\"packets\":1,\"bytes\":54,\"packets_reply\":0,\"bytes_reply\":0,");
+	cr_assert_eq(rig_number(&rig, "made"), 2);
+}
+
 Test(conntrack, a_reset_from_nowhere_changes_nothing)
 {
 	handshake();

@@ -100,10 +100,9 @@ static void track(const struct sl_nf_ctx *ctx, const struct sl_packet *pkt, stru
 		return;
 	event = conn_packet(&v->conn, pkt, side, &before);
 	sl_flow_expire_in(pkt->tables[ctx->slot], v, ctx->now_ns, conn_idle_ms(&v->conn));
-	if (event == CONN_MADE) {
-		v->bucket = pkt->meta->bucket;
-		v->first_ns = ctx->now_ns;
-	}
+	if (event == CONN_MADE)
+		*v = (struct connection){
+			.conn = v->conn, .bucket = pkt->meta->bucket, .first_ns = ctx->now_ns};
 	count_event(n, &v->conn, event, before);
 	v->packets[side != v->conn.origin]++;
 	v->bytes[side != v->conn.origin] += pkt->len;
