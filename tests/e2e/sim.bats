@@ -59,6 +59,15 @@ each() {
 	each 'rate' '$name != "table" or $sluice.rate_pps >= 0.995 * $rsspp.rate_pps'
 }
 
+@test "with the daemon's defaults too, and with fewer moves" {
+	sed '/^balance:/d' "$SCENARIOS/p95.yaml" >"$BATS_TEST_TMPDIR/p95.yaml"
+	RESULTS=$BATS_TEST_TMPDIR/results
+	"$SLUICE" sim "$BATS_TEST_TMPDIR/p95.yaml" -j | jq -c '{p95: .}' >"$RESULTS"
+	each 'p95' '$sluice.p95_us <= 1.02 * $rsspp.p95_us and ($static.loss < 0.01 or $static.p95_us >= 14 * $sluice.p95_us)'
+	each 'loss' '$sluice.loss == 0'
+	each 'moves' '$sluice.moves <= $rsspp.moves / 2'
+}
+
 @test "scenarios: as few cores awake as hold the target, and none lost at the steps" {
 	run jq -e '.active.rows[] | select(.policy == "sluice") |
 		.awake <= 1.15 * .needed and .awake < 9 and .lost_ring == 0 and .lost_park == 0 and .awake_peak > 12' "$RESULTS"
