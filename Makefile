@@ -23,7 +23,9 @@ OBJCOPY ?= objcopy
 Q := $(if $(filter 0,$(V)),@)
 msg = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' '$(1)' '$(2)')
 
-PKGS := libbpf libxdp jansson yaml-0.1 libmicrohttpd libcap-ng libmnl ncursesw libpcap
+# The NF dpi; without it, or with `make HYPERSCAN=`, everything else is built.
+HYPERSCAN := $(shell $(PKG_CONFIG) --exists libhs 2>/dev/null && echo libhs)
+PKGS := libbpf libxdp jansson yaml-0.1 libmicrohttpd libcap-ng libmnl ncursesw libpcap $(HYPERSCAN)
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wno-unused-parameter
 CFLAGS ?= -O2 -g
 , := ,
@@ -31,8 +33,8 @@ SAN_FLAGS_asan := -fsanitize=address$(,)undefined -fno-sanitize-recover=undefine
 # It does not know fences, and warns of each; no data here is handed over by a fence alone.
 SAN_FLAGS_tsan := -fsanitize=thread -Wno-tsan -fno-omit-frame-pointer
 SAN_FLAGS := $(if $(SANITIZE),$(or $(SAN_FLAGS_$(SANITIZE)),$(error SANITIZE=$(SANITIZE): give asan or tsan)))
-DEFS := -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"'
-INC := -Iinclude -Iuser -Ibpf -Iheaders -I$(B)/bpf
+DEFS := -D_GNU_SOURCE -DSL_VERSION='"$(VERSION)"' $(if $(HYPERSCAN),-DSL_HYPERSCAN)
+INC := -Iinclude -Iuser -Ibpf -Iheaders -I$(B)/bpf $(if $(HYPERSCAN),$(shell $(PKG_CONFIG) --cflags-only-I libhs))
 # No fused multiply-add: priorities must come out alike on every CPU.
 ALL_CFLAGS := -std=gnu17 -ffp-contract=off $(CFLAGS) $(WARN) $(DEFS) $(INC) -fPIC -pthread \
 	$(SAN_FLAGS) $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
@@ -47,7 +49,8 @@ BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -Wall -Wex
 
 # --- libraries: each folder one archive
 LIB_DIRS := control platform dataplane nf
-LIB_SRC := $(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c))
+LIB_SRC := $(filter-out user/nf/dpi%,$(foreach d,$(LIB_DIRS),$(wildcard user/$(d)/*.c))) \
+	$(if $(HYPERSCAN),$(filter-out %_absent.c,$(wildcard user/nf/dpi*.c)),user/nf/dpi_absent.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_SRC := $(wildcard user/cli/*.c user/cli/*/*.c)
 # The simulator: of the CLI and of its tests, not of libsluice.
@@ -62,7 +65,7 @@ LIBA := $(B)/libsluice.a
 LIBSO := $(B)/libsluice.so.0
 
 # --- tests: every file test_*.c is a program
-UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+UNIT := $(patsubst %.c,$(B)/%,$(filter-out $(if $(HYPERSCAN),,tests/unit/test_dpi.c),$(wildcard tests/unit/test_*.c)))
 BPFT := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
 BENCH := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
 FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -243,7 +246,7 @@ install: all
 	install -m 644 $(LIBSO) $(B)/static/libsluice.a $(LIBDIR)/
 	ln -sf $(notdir $(LIBSO)) $(LIBDIR)/libsluice.so
 	install -m 644 $(B)/bpf/steer.bpf.o $(LIBDIR)/sluice/
-	sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' user/libsluice.pc.in > $(LIBDIR)/pkgconfig/libsluice.pc
+	sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|;s|@HYPERSCAN@|$(HYPERSCAN)|' user/libsluice.pc.in > $(LIBDIR)/pkgconfig/libsluice.pc
 	install -m 644 include/sluice/*.h $(INCDIR)/
 	install -m 644 $(MAN8) $(SHARE)/man/man8/
 	install -m 644 $(MAN5) $(SHARE)/man/man5/

@@ -54,7 +54,7 @@ _sluice_value()
 	'attach --mode' | 'attach -M') printf '%s\n' auto native generic ;;
 	'attach --hash' | 'attach -H') printf '%s\n' symmetric toeplitz ;;
 	'attach --match' | 'attach -m') printf '%s\n' all proto= src= dst= port= sport= dport= ;;
-	'run --nf' | 'run -f') printf '%s\n' reflect forward sink flowcount conntrack firewall: heavyhitters nat44: police: work: ;;
+	'run --nf' | 'run -f') printf '%s\n' reflect forward sink flowcount conntrack dpi: firewall: heavyhitters nat44: police: work: ;;
 	'run --flow-policy') printf '%s\n' refuse evict ;;
 	'run --bind') printf '%s\n' auto copy zerocopy ;;
 	'run --interface' | 'run -i' | 'gen --expect-on' | 'gen -X') _sluice_interfaces ;;

@@ -7,13 +7,13 @@
  *	default drop
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nf/fw_rules.h"
 #include "nf/fw_values.h"
+#include "nf/lines.h"
 #include "nf/wire.h"
 
 #define LIST_MAX 64 /* words of one list */
@@ -40,28 +40,13 @@ struct draft {
 };
 
 struct parse {
-	const char *path;
-	unsigned line;
+	struct lines at;
 	const struct sl_nf_host *host;
 	struct fw_rules *rules;
 	struct classify_rule *entry;
 	unsigned entries, entries_room, rules_room;
 	struct fw_rule fallback;
-	char *err;
-	size_t err_size;
 };
-
-__attribute__((format(printf, 2, 3))) static int fail(struct parse *p, const char *fmt, ...)
-{
-	int n = snprintf(p->err, p->err_size, "%s:%u: ", p->path, p->line);
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (n > 0 && (size_t)n < p->err_size)
-		vsnprintf(p->err + n, p->err_size - (size_t)n, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
 
 /* --- lists ----------------------------------------------------------------------------------- */
 
@@ -79,9 +64,10 @@ static int read_list(struct parse *p, char *word, struct list *l,
 
 		snprintf(shown, sizeof(shown), "%s", one);
 		if (l->n == LIST_MAX)
-			return fail(p, "more than %d words in a list: make it two rules", LIST_MAX);
+			return lines_fail(&p->at, "more than %d words in a list: make it two rules",
+					  LIST_MAX);
 		if (!read(one, &l->span[l->n++]))
-			return fail(p, "'%s' is %s", shown, what);
+			return lines_fail(&p->at, "'%s' is %s", shown, what);
 	}
 	return 0;
 }
@@ -105,8 +91,10 @@ static int take_to(struct parse *p, struct draft *d, char *value)
 static int take_port(struct parse *p, struct draft *d, char *value)
 {
 	if (d->side < 0)
-		return fail(p, "port before from and to: write from any port %s, or to any port %s",
-			    value, value);
+		return lines_fail(
+			&p->at,
+			"port before from and to: write from any port %s, or to any port %s", value,
+			value);
 	return read_list(p, value, &d->port[d->side], fw_read_port,
 			 "no port: write 0-65535, a range as 1024-2047, lists with commas");
 }
@@ -127,10 +115,11 @@ static int take_on(struct parse *p, struct draft *d, char *value)
 			d->on_iface = true;
 			return 0;
 		}
-	return fail(p,
-		    "on %s: no interface of this instance, whose first is %s: name one of sluice "
-		    "run's -i",
-		    value, p->host->iface_names[0]);
+	return lines_fail(
+		&p->at,
+		"on %s: no interface of this instance, whose first is %s: name one of sluice "
+		"run's -i",
+		value, p->host->iface_names[0]);
 }
 
 static int take_vlan(struct parse *p, struct draft *d, char *value)
@@ -138,7 +127,8 @@ static int take_vlan(struct parse *p, struct draft *d, char *value)
 	d->on_vlan = true;
 	d->vlan.min = 0;
 	if (strcmp(value, "none") && !(fw_read_number(value, 4094, &d->vlan.min) && d->vlan.min))
-		return fail(p, "vlan %s: write 1-4094, or none for packets without a tag", value);
+		return lines_fail(
+			&p->at, "vlan %s: write 1-4094, or none for packets without a tag", value);
 	d->vlan.max = d->vlan.min;
 	return 0;
 }
@@ -153,10 +143,11 @@ static int take_state(struct parse *p, struct draft *d, char *value)
 		while (s < FW_STATES && strcmp(one, fw_state_names[s]))
 			s++;
 		if (s == FW_STATES)
-			return fail(p,
-				    "state '%s': write new, established, related, invalid, or "
-				    "some of them with commas",
-				    one);
+			return lines_fail(
+				&p->at,
+				"state '%s': write new, established, related, invalid, or "
+				"some of them with commas",
+				one);
 		d->states |= 1u << s;
 	}
 	return 0;
@@ -191,7 +182,8 @@ static int finish_type(struct parse *p, struct draft *d)
 	if (!d->type_word)
 		return 0;
 	if (d->proto.n != 1 || (!v6 && d->proto.span[0].min != PROTO_ICMP))
-		return fail(p, "type %s goes with icmp or icmp6: name one of them", d->type_word);
+		return lines_fail(&p->at, "type %s goes with icmp or icmp6: name one of them",
+				  d->type_word);
 	d->type.n = 1;
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (!strcmp(d->type_word, known[i].name)) {
@@ -199,10 +191,11 @@ static int finish_type(struct parse *p, struct draft *d)
 			return 0;
 		}
 	if (!fw_read_number(d->type_word, 255, &t->min))
-		return fail(p,
-			    "type '%s': write 0-255, echo-request, echo-reply, unreachable or "
-			    "time-exceeded",
-			    d->type_word);
+		return lines_fail(
+			&p->at,
+			"type '%s': write 0-255, echo-request, echo-reply, unreachable or "
+			"time-exceeded",
+			d->type_word);
 	t->max = t->min;
 	return 0;
 }
@@ -224,7 +217,7 @@ static int finish_family(struct parse *p, struct draft *d)
 			int this = is_v4(&d->addr[side].span[i]) ? 4 : 6;
 
 			if (known && known != this)
-				return fail(p, "IPv4 and IPv6 in one rule: make it two");
+				return lines_fail(&p->at, "IPv4 and IPv6 in one rule: make it two");
 			known = this;
 		}
 	if (known && !d->addr[1].n) {
@@ -242,12 +235,14 @@ static int finish_ports(struct parse *p, struct draft *d)
 		unsigned proto = (unsigned)d->proto.span[i].min;
 
 		if (proto != PROTO_TCP && proto != PROTO_UDP && proto != 132)
-			return fail(p,
-				    "protocol %u has no ports: leave port out, or write tcp, "
-				    "udp or sctp",
-				    proto);
+			return lines_fail(&p->at,
+					  "protocol %u has no ports: leave port out, or write tcp, "
+					  "udp or sctp",
+					  proto);
 	}
-	return d->proto.n ? 0 : fail(p, "port without a protocol: write tcp, udp, or tcp,udp");
+	return d->proto.n
+		       ? 0
+		       : lines_fail(&p->at, "port without a protocol: write tcp, udp, or tcp,udp");
 }
 
 /* --- lines ----------------------------------------------------------------------------------- */
@@ -272,14 +267,14 @@ static int take_words(struct parse *p, struct draft *d, char *rest)
 		if (k->word) {
 			value = strtok_r(NULL, " \t", &save);
 			if (!value)
-				return fail(p, "nothing behind '%s': " SHAPE, word);
+				return lines_fail(&p->at, "nothing behind '%s': " SHAPE, word);
 			ret = k->take(p, d, value);
 			continue;
 		}
 		snprintf(copy, sizeof(copy), "%s", word);
 		copy[strcspn(copy, ",")] = '\0';
 		if (strcmp(word, "any") && !fw_read_protocol(copy, &s))
-			return fail(p, "'%s' is no word of a rule: " SHAPE, word);
+			return lines_fail(&p->at, "'%s' is no word of a rule: " SHAPE, word);
 		ret = take_proto(p, d, word);
 	}
 	return ret;
@@ -288,8 +283,9 @@ static int take_words(struct parse *p, struct draft *d, char *rest)
 static int add_entry(struct parse *p, const struct classify_rule *e)
 {
 	if (p->entries == ENTRIES_MAX)
-		return fail(p, "the rules' lists make more than %u combinations: write fewer",
-			    ENTRIES_MAX);
+		return lines_fail(&p->at,
+				  "the rules' lists make more than %u combinations: write fewer",
+				  ENTRIES_MAX);
 	if (p->entries == p->entries_room) {
 		unsigned room = p->entries_room ? 2 * p->entries_room : 256;
 		struct classify_rule *more = realloc(p->entry, room * sizeof(*more));
@@ -354,7 +350,7 @@ static int add_rule(struct parse *p, enum fw_action action, char *rest, const ch
 	int ret = d ? 0 : -ENOMEM;
 
 	if (!ret && p->rules->rules == RULES_MAX)
-		ret = fail(p, "more than %u rules", RULES_MAX);
+		ret = lines_fail(&p->at, "more than %u rules", RULES_MAX);
 	if (!ret) {
 		d->side = -1;
 		ret = take_words(p, d, rest);
@@ -371,7 +367,7 @@ static int add_rule(struct parse *p, enum fw_action action, char *rest, const ch
 	if (ret)
 		return ret;
 	p->rules->rule[p->rules->rules].text = strdup(text);
-	p->rules->rule[p->rules->rules].line = p->line;
+	p->rules->rule[p->rules->rules].line = p->at.line;
 	p->rules->rule[p->rules->rules].action = action;
 	return p->rules->rule[p->rules->rules++].text ? 0 : -ENOMEM;
 }
@@ -393,24 +389,26 @@ static int take_setting(struct parse *p, const char *word, const char *value)
 		int action = find_action(value);
 
 		if (action < 0)
-			return fail(p, "default %s: write pass, drop or reject", value);
-		p->fallback = (struct fw_rule){.action = (enum fw_action)action, .line = p->line};
+			return lines_fail(&p->at, "default %s: write pass, drop or reject", value);
+		p->fallback =
+			(struct fw_rule){.action = (enum fw_action)action, .line = p->at.line};
 		return 1;
 	}
 	if (!strcmp(word, "tcp")) {
 		second = !strcmp(value, "strict");
 		if (!second && strcmp(value, "loose"))
-			return fail(p, "tcp %s: write strict or loose", value);
+			return lines_fail(&p->at, "tcp %s: write strict or loose", value);
 		p->rules->strict = second;
 		return 1;
 	}
 	if (!strcmp(word, "fragments")) {
 		second = !strcmp(value, "rules");
 		if (!second && strcmp(value, "drop"))
-			return fail(p,
-				    "fragments %s: write drop, or rules to have rules without "
-				    "ports decide",
-				    value);
+			return lines_fail(
+				&p->at,
+				"fragments %s: write drop, or rules to have rules without "
+				"ports decide",
+				value);
 		p->rules->fragments = second;
 		return 1;
 	}
@@ -450,8 +448,9 @@ static void squeeze(char *line)
 	*to = '\0';
 }
 
-static int take_line(struct parse *p, char *line)
+static int take_line(void *ctx, char *line)
 {
+	struct parse *p = ctx;
 	char *text, *rest;
 	int action, ret = make_room(p);
 
@@ -470,7 +469,7 @@ static int take_line(struct parse *p, char *line)
 	} else {
 		ret = take_setting(p, line, rest ? rest : "");
 		if (!ret)
-			ret = fail(p, "'%s' is no action: " SHAPE, line);
+			ret = lines_fail(&p->at, "'%s' is no action: " SHAPE, line);
 	}
 	free(text);
 	return ret < 0 ? ret : 0;
@@ -479,31 +478,14 @@ static int take_line(struct parse *p, char *line)
 int fw_parse(const char *path, const struct sl_nf_host *host, struct fw_rules *r,
 	     struct classify_rule **entries, unsigned *n, char *err, size_t err_size)
 {
-	struct parse p = {.path = path,
+	struct parse p = {.at = {.path = path, .err = err, .err_size = err_size},
 			  .host = host,
 			  .rules = r,
-			  .fallback = {.action = FW_DROP},
-			  .err = err,
-			  .err_size = err_size};
-	char *line = NULL;
-	size_t size = 0;
-	FILE *f = fopen(path, "re");
-	int ret;
+			  .fallback = {.action = FW_DROP}};
+	int ret = make_room(&p);
 
-	if (!f) {
-		ret = -errno;
-		snprintf(err, err_size, "%s: %s: name a file of rules", path, strerror(-ret));
-		return ret == -ENOMEM ? ret : -EINVAL;
-	}
-	ret = make_room(&p);
-	while (!ret && getline(&line, &size, f) >= 0) {
-		p.line++;
-		ret = take_line(&p, line);
-	}
-	if (!ret && ferror(f))
-		ret = fail(&p, "cannot be read: %s", strerror(errno));
-	free(line);
-	fclose(f);
+	if (!ret)
+		ret = lines_read(&p.at, "rules", take_line, &p);
 	if (r->rule)
 		r->rule[r->rules] = p.fallback;
 	*entries = p.entry;
