@@ -154,6 +154,9 @@ $(BENCH) $(FUZZ) $(E2E): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $(LIBA) $(LIBS) $($(notdir $@)_LIBS)
 bench_shard_LIBS := -lurcu-qsbr -lurcu-cds
+# Its device is memory: ethtool's door is its own.
+fake_nic_LIBS := $(B)/user/cli/gen/port.o $(LIBA) -Wl,--wrap=sl_rss_kernel
+$(B)/tests/e2e/fake_nic: $(B)/user/cli/gen/port.o
 
 # NFs of tests and examples: nothing but the public headers, and nothing to link with.
 $(B)/%.so: $(B)/%.o

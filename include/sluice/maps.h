@@ -60,10 +60,12 @@ enum sl_row_mode {
  */
 struct sl_owner {
 	__u16 owner;
-	__u16 next;
+	__u16 next; /* or owner | SL_OWNER_HOLD: a NIC's table is about to send it elsewhere */
 	__u32 epoch; /* epoch of the latest move; serial-number arithmetic */
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct sl_owner) == 8, "an owner is one 64-bit word");
+/* It keeps its owner, who lets packets from the new queue wait until the old queue has none. */
+#define SL_OWNER_HOLD 0x8000
 
 /* `bucket_stats` (interface): queue * buckets + bucket. XDP writes, all read; never reset. */
 struct sl_bucket_stats {
@@ -81,6 +83,46 @@ struct sl_heavy_flow {
 	__u16 share; /* of the bucket's time, permille, at most (Space-Saving) */
 };
 _Static_assert(sizeof(struct sl_heavy_flow) == 40, "five words");
+
+/*
+ * What became of an interface's own table (RETA), see docs/architecture.md, "Hardware steering".
+ * The dataplane writes.
+ */
+struct sl_nic_state {
+	__u16 state; /* enum sl_nic_steering */
+	__u16 entries; /* of its table */
+	__u16 own; /* packets that come in on a queue of their worker's own, permille */
+	__u16 error; /* errno of SL_NIC_REFUSED */
+	__u64 writes; /* of the table */
+	__u64 written; /* entries that changed in them */
+	__u64 packets; /* looked at */
+	__u64 astray; /* of these, what came in elsewhere than the table says */
+	__u64 late; /* came in on the old queue after others were not held back any more: those may
+		       have overtaken them */
+	__u32 cut_short; /* holds that ended early because their park was full */
+	__u32 rewrites; /* of the whole table, because packets came in elsewhere */
+	__u32 ifindex; /* 0: no interface here */
+	__u32 resv;
+};
+_Static_assert(sizeof(struct sl_nic_state) == SL_CACHE_LINE, "one line");
+
+enum sl_nic_steering {
+	SL_NIC_OFF = 0, /* left alone */
+	SL_NIC_ABSENT, /* the driver shows no table, or one that buckets cannot follow */
+	SL_NIC_HASH, /* the instance does not hash as NICs do */
+	SL_NIC_REFUSED, /* by the driver: `error` */
+	SL_NIC_UNPROVEN, /* written, and too few packets since to tell */
+	SL_NIC_FOLLOWS,
+	SL_NIC_ASTRAY, /* packets come in elsewhere than the table says */
+	SL_NIC_STATES
+};
+
+/* control.hardware */
+enum sl_hardware {
+	SL_HARDWARE_AUTO = 0, /* where it can be had */
+	SL_HARDWARE_ON = 1, /* likewise, and it is an error where it cannot */
+	SL_HARDWARE_OFF = 2,
+};
 
 #define SL_HEAVY_FLOWS 4
 
@@ -135,8 +177,15 @@ struct sl_control {
 
 	/* lines 5-7: the owner of the elephant writes */
 	struct sl_elephant elephant SL_LINE;
+
+	/* line 8: attach, the daemon and the CLI write, the dataplane reads */
+	__u32 hardware SL_LINE; /* enum sl_hardware */
+
+	/* lines 9-12: the dataplane writes, by interface */
+	struct sl_nic_state nic[SL_MAX_IFACES] SL_LINE;
+	__u64 resv[3 * SL_CACHE_LINE / 8];
 };
-_Static_assert(sizeof(struct sl_control) == 8 * SL_CACHE_LINE,
+_Static_assert(sizeof(struct sl_control) == 16 * SL_CACHE_LINE,
 	       "one writer for each line; a power of two makes XDP's look-up a shift");
 
 enum sl_control_flags {

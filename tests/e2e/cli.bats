@@ -4,9 +4,9 @@
 # full-screen view, completion.
 load common
 
-COMMANDS="attach detach run status top workers buckets moves flows nf losses move pause resume balance
+COMMANDS="attach detach run status top workers buckets moves flows nf nic losses move pause resume balance
 	check capture gen sim sched doctor version"
-READERS="status workers buckets moves losses flows nf"
+READERS="status workers buckets moves losses flows nf nic"
 
 setup() {
 	needs_root

@@ -19,6 +19,7 @@
 #include "dataplane/members.h"
 #include "dataplane/moves.h"
 #include "dataplane/park.h"
+#include "dataplane/resteer.h"
 #include "dataplane/shard.h"
 #include "dataplane/worker.h"
 #include "platform/cpu.h"
@@ -105,6 +106,7 @@ static inline struct rig *rig_new(void)
 	dp->grace_event = eventfd(0, EFD_NONBLOCK);
 	cr_assert_eq(chain_open("", 1, &dp->chain, &err), 0, "%s", err.text);
 	cr_assert_eq(shards_init(dp), 0);
+	cr_assert_eq(resteer_init(dp), 0);
 	for (unsigned i = 0; i < RIG_WORKERS; i++) {
 		cr_assert_eq(worker_init(dp, i), 0);
 		g->stat[i].state = SL_WORKER_RUNNING;
@@ -120,6 +122,7 @@ static inline void rig_free(struct rig *g)
 	for (unsigned i = 0; i < RIG_WORKERS; i++)
 		worker_free(&g->worker[i]);
 	shards_free(&g->dp);
+	resteer_free(&g->dp);
 	chain_close(g->dp.chain);
 	close(g->dp.wake_fd);
 	close(g->dp.grace_event);

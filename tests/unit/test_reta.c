@@ -12,21 +12,21 @@
 
 static uint16_t worker[BUCKETS];
 static double load[BUCKETS], own;
-static uint32_t queue[SL_MAX_WORKERS], reta[2 * BUCKETS];
+static uint64_t queue[SL_MAX_WORKERS];
+static uint32_t reta[2 * BUCKETS];
 static struct sl_reta_plan plan;
 
 static void setup(void)
 {
 	srand(7);
 	memset(reta, 0, sizeof(reta));
-	for (unsigned w = 0; w < SL_MAX_WORKERS; w++)
-		queue[w] = w < WORKERS ? w : SL_RETA_NO_QUEUE;
+	sl_reta_own(queue, WORKERS, WORKERS);
 	for (unsigned b = 0; b < BUCKETS; b++) {
 		worker[b] = (uint16_t)(rand() % WORKERS);
 		load[b] = rand() % 100;
 	}
 	plan = (struct sl_reta_plan){
-		.buckets = BUCKETS, .entries = 128, .worker = worker, .load = load, .queue = queue};
+		.buckets = BUCKETS, .entries = 128, .worker = worker, .load = load, .own = queue};
 }
 
 TestSuite(reta, .init = setup);
@@ -41,7 +41,7 @@ static double walk(void)
 		const unsigned bucket = hash & (BUCKETS - 1);
 
 		total += load[bucket];
-		if (reta[hash & (plan.entries - 1)] == queue[worker[bucket]])
+		if (queue[worker[bucket]] & 1ull << reta[hash & (plan.entries - 1)])
 			hit += load[bucket];
 	}
 	return hit / total;
@@ -109,6 +109,38 @@ Test(reta, nobodys_buckets_workers_without_a_queue_no_load)
 	worker[2] = 9;
 	cr_assert_eq(sl_reta_plan(&plan, reta, &own), 0);
 	cr_assert_float_eq(own, 0, 1e-9);
+}
+
+Test(reta, queues_are_dealt_out)
+{
+	sl_reta_own(queue, 2, 4);
+	cr_assert(queue[0] == 0x5 && queue[1] == 0xa && queue[2] == 0);
+	sl_reta_own(queue, 4, 2);
+	cr_assert(queue[0] == 1 && queue[1] == 2 && queue[2] == 1 && queue[3] == 2);
+	sl_reta_own(queue, 128, 64);
+	cr_assert_eq(queue[127], 1ull << 63);
+	sl_reta_own(queue, 0, 4);
+	cr_assert_eq(queue[0], 0);
+}
+
+Test(reta, a_worker_with_several_queues_uses_them_alike)
+{
+	double on[4] = {0};
+
+	sl_reta_own(queue, 2, 4);
+	plan.entries = BUCKETS;
+	for (unsigned b = 0; b < BUCKETS; b++) {
+		worker[b] = b % 2;
+		load[b] = 1;
+	}
+	sl_reta_plan(&plan, reta, &own);
+	cr_assert_float_eq(own, 1, 1e-9);
+	for (unsigned b = 0; b < BUCKETS; b++) {
+		cr_assert(queue[worker[b]] & 1ull << reta[b]);
+		on[reta[b]]++;
+	}
+	/* What lies on queue 0 already stays: it is worker 0's own. */
+	cr_assert(on[1] == BUCKETS / 4 && on[3] == BUCKETS / 4);
 }
 
 Test(reta, sizes)

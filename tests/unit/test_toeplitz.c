@@ -67,3 +67,17 @@ Test(toeplitz, a_key_that_repeats_is_symmetric)
 		     sl_toeplitz_hash(&table, &back, SL_META_V6));
 	cr_expect_neq(sl_toeplitz_hash(&table, &t, SL_META_V4), 0);
 }
+
+/* What a NIC must be told so that it hashes as the instance does. */
+Test(toeplitz, the_key_comes_back_from_the_table)
+{
+	static struct sl_toeplitz table, again;
+	uint8_t back[SL_TOEPLITZ_KEY] = {0};
+
+	sl_toeplitz_build(key, &table);
+	sl_toeplitz_key(&table, back);
+	cr_assert_arr_eq(back, key, SL_TOEPLITZ_USED - 1);
+	cr_assert_eq(back[SL_TOEPLITZ_USED - 1], key[SL_TOEPLITZ_USED - 1] & 0xfe);
+	sl_toeplitz_build(back, &again);
+	cr_assert_arr_eq(&again, &table, sizeof(table));
+}

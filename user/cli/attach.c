@@ -54,7 +54,8 @@ static const struct opt attach_options[] = {
 	OPT_CHOICE(struct attach_config, mode, 'M', "mode", "MODE", mode_words,
 		   "native, generic, or auto (default): native if the driver can"),
 	OPT_STRING(struct attach_config, hash, 'H', "hash", "HASH",
-		   "symmetric (default), toeplitz, or toeplitz:KEY (52 bytes in hexadecimal)"),
+		   "symmetric (default), toeplitz, toeplitz:nic (with the NIC's key), or "
+		   "toeplitz:KEY"),
 	OPT_CHOICE(struct attach_config, stamp, 0, "stamp", "WHERE", stamp_words,
 		   "metadata (default), or inband for drivers without room for metadata"),
 	OPT_FLAG(struct attach_config, stack, 'k', "stack",
@@ -111,16 +112,20 @@ static int parse_hash(const struct attach_config *config, struct sl_attach_opts 
 	memcpy(opts->toeplitz_key, default_toeplitz_key, SL_TOEPLITZ_KEY);
 	if (!strcmp(hash, "toeplitz"))
 		return 0;
+	opts->nic_key = !strcmp(hash, "toeplitz:nic");
+	if (opts->nic_key)
+		return 0;
 	if (!strncmp(hash, "toeplitz:", 9)) {
 		memset(opts->toeplitz_key, 0, SL_TOEPLITZ_KEY);
 		if (parse_key(hash + 9, opts->toeplitz_key))
 			return 0;
 		return opt_usage(&attach_spec,
 				 "--hash: the key must be 40 or 52 bytes in hexadecimal, with or "
-				 "without colons");
+				 "without colons, or nic");
 	}
 	return opt_usage(&attach_spec,
-			 "--hash: \"%s\" is not allowed; give symmetric, toeplitz or toeplitz:KEY",
+			 "--hash: \"%s\" is not allowed; give symmetric, toeplitz, "
+			 "toeplitz:nic or toeplitz:KEY",
 			 hash);
 }
 

@@ -16,6 +16,7 @@ int cmd_buckets(int argc, char **argv);
 int cmd_moves(int argc, char **argv);
 int cmd_flows(int argc, char **argv);
 int cmd_nf(int argc, char **argv);
+int cmd_nic(int argc, char **argv);
 int cmd_losses(int argc, char **argv);
 int cmd_move(int argc, char **argv);
 int cmd_pause(int argc, char **argv);

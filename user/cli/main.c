@@ -25,6 +25,7 @@ static const struct command commands[] = {
 	{"moves", cmd_moves, "the latest moves"},
 	{"flows", cmd_flows, "flows that the network functions keep"},
 	{"nf", cmd_nf, "what the network functions say of themselves"},
+	{"nic", cmd_nic, "the NICs' own tables, and whether packets come in as they say"},
 	{"losses", cmd_losses, "where every packet went"},
 	{"move", cmd_move, "move buckets by hand; --pin keeps them there"},
 	{"pause", cmd_pause, "stop rebalancing"},

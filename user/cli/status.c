@@ -15,6 +15,7 @@
 #include "platform/attach.h"
 #include "platform/elephant.h"
 #include "platform/losses.h"
+#include "platform/nic_state.h"
 
 #define I(x) ((json_int_t)(x))
 
@@ -57,9 +58,11 @@ static json_t *interfaces_json(const struct sl_instance *inst)
 	for (unsigned i = 0; i < inst->ifaces; i++) {
 		const struct sl_iface *f = &inst->iface[i];
 
-		json_array_append_new(rows, json_pack("{s:s,s:s,s:I,s:I}", "name", f->name, "mode",
-						      mode_name(f->mode), "queues", I(f->queues),
-						      "prog_id", I(f->prog_id)));
+		json_array_append_new(
+			rows, json_pack("{s:s,s:s,s:I,s:I,s:s}", "name", f->name, "mode",
+					mode_name(f->mode), "queues", I(f->queues), "prog_id",
+					I(f->prog_id), "nic",
+					sl_nic_state_name(sl_nic_state_read(inst, i).state)));
 	}
 	return rows;
 }
@@ -181,6 +184,15 @@ static json_t *workers_json(const struct sl_instance *inst, const struct sample 
 	return rows;
 }
 
+static void warn_nics(const struct sl_instance *inst, json_t *warnings)
+{
+	char line[SL_NIC_LINE];
+
+	for (unsigned i = 0; i < inst->ifaces; i++)
+		if (sl_nic_trouble(inst, i, line))
+			json_array_append_new(warnings, json_string(line));
+}
+
 static json_t *moves_json(const struct sl_instance *inst, const struct sample *s)
 {
 	unsigned under_way = 0;
@@ -209,6 +221,7 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 		     " packets went to the stack; detach, and attach with --stamp inband",
 		     losses.stamp_error);
 	dataplane = dataplane_json(inst, s->after.now_ns, warnings);
+	warn_nics(inst, warnings);
 	workers = workers_json(inst, s, target_dataplane_alive(inst), warnings);
 	daemon = daemon_json(inst, warnings);
 	elastic_mark(workers, daemon);
@@ -226,9 +239,9 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 }
 
 static const struct column interface_columns[] = {
-	{"name", "interface", ALIGN_LEFT, NULL}, {"mode", "mode", ALIGN_LEFT, NULL},
-	{"queues", "queues", ALIGN_RIGHT, NULL}, {"prog_id", "program", ALIGN_RIGHT, NULL},
-	{NULL, NULL, ALIGN_LEFT, NULL},
+	{"name", "interface", ALIGN_LEFT, NULL},  {"mode", "mode", ALIGN_LEFT, NULL},
+	{"queues", "queues", ALIGN_RIGHT, NULL},  {"prog_id", "program", ALIGN_RIGHT, NULL},
+	{"nic", "NIC's table", ALIGN_LEFT, NULL}, {NULL, NULL, ALIGN_LEFT, NULL},
 };
 
 static const struct column worker_columns[] = {

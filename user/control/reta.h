@@ -15,22 +15,27 @@
 
 #include <sluice/maps.h>
 
-#define SL_RETA_NO_QUEUE UINT32_MAX /* a worker without a queue of its own */
-
 struct sl_reta_plan {
 	unsigned buckets, entries; /* powers of two */
 	const uint16_t *worker; /* [buckets]: who owns it; beyond SL_MAX_WORKERS: nobody */
 	const double *load; /* [buckets]; in any unit */
-	const uint32_t *queue; /* [SL_MAX_WORKERS]: the worker's own, or SL_RETA_NO_QUEUE */
+	const uint64_t *own; /* [SL_MAX_WORKERS]: bit q: queue q is the worker's own */
 	/* Leave an entry where it is unless this share of its load is gained, 0..1: a write may
 	 * cost the NIC a reset of its pipeline. */
 	double min_gain;
 };
 
 /*
- * Make the table in `reta`, [entries], from what it is now; queues are below SL_MAX_QUEUES. How
- * many entries changed, or -EINVAL: a size is no power of two. *own is the share of the load that
- * then arrives on its worker's own queue, 1 where there is no load.
+ * Deal out queues: worker w of `workers` gets queue w of `queues`, round and round; where there are
+ * more queues, each worker gets several. The others get none.
+ */
+void sl_reta_own(uint64_t own[SL_MAX_WORKERS], unsigned workers, unsigned queues);
+
+/*
+ * Make the table in `reta`, [entries], from what it is now; queues are below SL_MAX_QUEUES. Of
+ * a worker's own queues an entry gets the one with the least load. How many entries changed, or
+ * -EINVAL: a size is no power of two. *own is the share of the load that then arrives on its
+ * worker's own queue, 1 where there is no load.
  */
 int sl_reta_plan(const struct sl_reta_plan *plan, uint32_t *reta, double *own);
 

@@ -31,3 +31,16 @@ void sl_toeplitz_build(const uint8_t key[SL_TOEPLITZ_KEY], struct sl_toeplitz *o
 		}
 	}
 }
+
+void sl_toeplitz_key(const struct sl_toeplitz *table, uint8_t key[SL_TOEPLITZ_USED])
+{
+	const unsigned last = SL_TOEPLITZ_INPUT - 1;
+
+	/* The hash of a lone first bit is the window from there on; that of a byte's last bit lies
+	 * seven bits further. */
+	for (unsigned at = 0; at < SL_TOEPLITZ_INPUT; at++)
+		key[at] = (uint8_t)(table->t[at][0x80] >> 24);
+	for (unsigned i = 1; i < 4; i++)
+		key[last + i] = (uint8_t)(table->t[last][0x80] >> (24 - 8 * i));
+	key[last + 4] = (uint8_t)(table->t[last][0x01] << 1);
+}

@@ -17,4 +17,9 @@
  */
 void sl_toeplitz_build(const uint8_t key[SL_TOEPLITZ_KEY], struct sl_toeplitz *out);
 
+/* The first bytes of the key that a table was built from: all that it uses, but for the very last
+ * bit, which is in no hash. */
+#define SL_TOEPLITZ_USED (SL_TOEPLITZ_INPUT + 4)
+void sl_toeplitz_key(const struct sl_toeplitz *table, uint8_t key[SL_TOEPLITZ_USED]);
+
 #endif /* SL_CONTROL_TOEPLITZ_H */

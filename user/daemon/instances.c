@@ -75,7 +75,8 @@ static int attach_one(const struct sl_instance_config *in, struct sl_error *err)
 				      .local = in->local,
 				      .inband = in->inband,
 				      .stack = in->stack,
-				      .toeplitz = in->toeplitz};
+				      .toeplitz = in->toeplitz,
+				      .nic_key = in->nic_key};
 	struct sl_instance *inst;
 	int rc;
 
@@ -111,6 +112,13 @@ int instances_attach(struct daemon *d, struct sl_error *err)
 	return rc;
 }
 
+/* Left alone where the file says nothing of it: then `sluice nic --hardware` has the say. */
+static void set_hardware(struct served *s, const struct sl_instance_config *in)
+{
+	if (in && in->hardware_given)
+		__atomic_store_n(&s->inst->control->hardware, in->hardware, __ATOMIC_RELAXED);
+}
+
 static void let_go(struct daemon *d, unsigned i)
 {
 	log_line(LOG_NOTICE, "%s: detached", d->served[i]->inst->name);
@@ -134,6 +142,7 @@ static void take_over(struct daemon *d, const char *name)
 		return;
 	}
 	d->served[d->served_n++] = s;
+	set_hardware(s, sl_config_instance(d->config, inst->name));
 	log_line(LOG_NOTICE, "%s: adopted: %u interfaces, %u buckets%s", inst->name, inst->ifaces,
 		 inst->buckets, s->balance.enabled ? "" : ", balancing disabled");
 	instances_refresh_addresses(d);
@@ -186,6 +195,7 @@ void instances_configure(struct daemon *d)
 		const struct sl_instance_config *in = sl_config_instance(d->config, s->inst->name);
 
 		served_configure(s, balance_of(d, s->inst->name));
+		set_hardware(s, in);
 		if (in && install_rules(s->inst, in, &err))
 			log_line(LOG_ERR, "%s: match: %s", s->inst->name, err.text);
 		if (in && in->attach && !same_shape(s->inst, in))

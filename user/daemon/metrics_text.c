@@ -14,6 +14,7 @@
 #include "platform/cpu.h"
 #include "platform/elephant.h"
 #include "platform/losses.h"
+#include "platform/nic_state.h"
 
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
@@ -209,6 +210,61 @@ static void put_workers(FILE *f, const struct daemon *d)
 	put_demand(f, d);
 }
 
+/* --- NICs' own tables */
+
+struct nic_metric {
+	const char *name, *type, *help;
+	double (*value)(const struct sl_nic_state *nic);
+};
+
+#define NIC_VALUE(name, of_nic)                                                                    \
+	static double nic_##name(const struct sl_nic_state *nic)                                   \
+	{                                                                                          \
+		return (double)(of_nic);                                                           \
+	}
+NIC_VALUE(follows, nic->state == SL_NIC_FOLLOWS)
+NIC_VALUE(astray_now, nic->state == SL_NIC_ASTRAY)
+NIC_VALUE(own, nic->own / 1000.0)
+NIC_VALUE(writes, nic->writes)
+NIC_VALUE(written, nic->written)
+NIC_VALUE(packets, nic->packets)
+NIC_VALUE(astray, nic->astray)
+NIC_VALUE(late, nic->late)
+
+static const struct nic_metric nic_metrics[] = {
+	{"sluice_nic_follows", "gauge", "1 while packets come in as the NIC's own table says.",
+	 nic_follows},
+	{"sluice_nic_astray", "gauge", "1 while they come in elsewhere.", nic_astray_now},
+	{"sluice_nic_own_queue_ratio", "gauge",
+	 "Share of packets that come in on a queue of their worker's own.", nic_own},
+	{"sluice_nic_writes_total", "counter", "Writes of the NIC's table.", nic_writes},
+	{"sluice_nic_entries_written_total", "counter", "Entries that changed in them.",
+	 nic_written},
+	{"sluice_nic_packets_total", "counter", "Packets held against the NIC's table.",
+	 nic_packets},
+	{"sluice_nic_astray_packets_total", "counter",
+	 "Of these, what came in elsewhere than the table says.", nic_astray},
+	{"sluice_nic_late_packets_total", "counter",
+	 "Packets that others may have overtaken after an entry changed.", nic_late},
+};
+
+static void put_nics(FILE *f, const struct daemon *d)
+{
+	for (unsigned m = 0; m < sizeof(nic_metrics) / sizeof(nic_metrics[0]); m++) {
+		const struct nic_metric *k = &nic_metrics[m];
+
+		head(f, k->name, k->type, k->help);
+		for (unsigned i = 0; i < d->served_n; i++)
+			for (unsigned n = 0; n < d->served[i]->inst->ifaces; n++) {
+				const struct sl_instance *inst = d->served[i]->inst;
+				const struct sl_nic_state nic = sl_nic_state_read(inst, n);
+
+				fprintf(f, "%s{instance=\"%s\",interface=\"%s\"} %.17g\n", k->name,
+					inst->name, inst->iface[n].name, k->value(&nic));
+			}
+	}
+}
+
 /* --- where packets went */
 
 static void put_fate(FILE *f, const struct served *s, const char *fate, uint64_t n)
@@ -278,6 +334,7 @@ char *metrics_text(struct daemon *d, size_t *len)
 	put_instances(f, d);
 	put_elephants(f, d);
 	put_workers(f, d);
+	put_nics(f, d);
 	head(f, "sluice_packets_total", "counter",
 	     "Packets by fate: seen is the sum of delivered and the losses before a worker.");
 	for (unsigned i = 0; i < d->served_n; i++)

@@ -4,6 +4,7 @@
 #include "daemon/served.h"
 #include "platform/clock.h"
 #include "platform/elephant.h"
+#include "platform/nic_state.h"
 
 /*
  * Rounds may take 1/100 of a CPU, and do so only while something happens. Of CPU time: on a CPU
@@ -90,10 +91,30 @@ static void report_awake(struct served *s)
 	s->reported_awake = e->awake_n;
 }
 
+/* Only what is wrong, and what was. */
+static void report_nics(struct served *s)
+{
+	char line[SL_NIC_LINE];
+
+	for (unsigned i = 0; i < s->inst->ifaces; i++) {
+		const unsigned state = sl_nic_state_read(s->inst, i).state;
+
+		if (state == s->reported_nic[i])
+			continue;
+		if (sl_nic_trouble(s->inst, i, line))
+			log_line(LOG_WARNING, "%s: %s", s->inst->name, line);
+		else if (state == SL_NIC_FOLLOWS)
+			log_line(LOG_INFO, "%s: the NIC of %s follows the table", s->inst->name,
+				 s->inst->iface[i].name);
+		s->reported_nic[i] = state;
+	}
+}
+
 static void report(struct served *s, const struct sl_tick_result *r)
 {
 	report_stuck(s, r);
 	report_awake(s);
+	report_nics(s);
 	/* A round that did not plan knows nothing of elephants. */
 	if (r->verdict != SL_TICK_LEARNING && r->verdict != SL_TICK_NO_WORKERS)
 		report_elephant(s, r);

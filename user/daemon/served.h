@@ -36,6 +36,7 @@ struct served {
 	bool reported_stuck[SL_MAX_WORKERS];
 	int reported_elephant; /* -1: none */
 	bool reported_flow; /* its heaviest flow was named */
+	unsigned reported_nic[SL_MAX_IFACES]; /* enum sl_nic_steering */
 	unsigned elephant_rounds; /* in a row that found another one than was reported */
 };
 

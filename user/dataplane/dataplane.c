@@ -11,6 +11,7 @@
 #include "dataplane/chain.h"
 #include "dataplane/cpu_work.h"
 #include "dataplane/frames.h"
+#include "dataplane/hardware.h"
 #include "dataplane/housekeeping.h"
 #include "dataplane/ledger.h"
 #include "dataplane/log.h"
@@ -20,6 +21,7 @@
 #include "dataplane/moves.h"
 #include "dataplane/nf_host.h"
 #include "dataplane/redirect_errors.h"
+#include "dataplane/resteer.h"
 #include "dataplane/requests.h"
 #include "dataplane/shard.h"
 #include "dataplane/sizes.h"
@@ -138,6 +140,8 @@ static int alloc(struct sl_dataplane *dp, struct sl_error *err)
 	if (ret)
 		return ret;
 	ret = shards_init(dp);
+	if (!ret)
+		ret = resteer_init(dp);
 	for (unsigned i = 0; !ret && i < dp->workers_max; i++)
 		ret = worker_init(dp, i);
 	if (ret)
@@ -233,6 +237,8 @@ static int start(struct sl_dataplane *dp, struct sl_error *err)
 	ret = housekeeping_start(dp, err);
 	if (!ret)
 		ret = watch_start(dp, err);
+	if (!ret)
+		ret = hardware_start(dp, err);
 	return ret ? ret : requests_start(dp, err);
 }
 
@@ -341,6 +347,7 @@ void sl_dataplane_drain(struct sl_dataplane *dp)
 {
 	requests_stop(dp);
 	watch_stop(dp);
+	hardware_stop(dp);
 	housekeeping_stop(dp);
 }
 
@@ -353,6 +360,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 	ran = dp->housekeeping_runs;
 	requests_stop(dp);
 	watch_stop(dp);
+	hardware_stop(dp);
 	housekeeping_stop(dp);
 	if (dp->grace_runs) {
 		housekeeping_drain(dp); /* it may never have run */
@@ -376,6 +384,7 @@ void sl_dataplane_close(struct sl_dataplane *dp)
 	frames_free(dp);
 	chain_close(dp->chain);
 	nf_detach(dp);
+	resteer_free(dp);
 	if (ran)
 		__atomic_store_n(&dp->inst->control->pid, 0, __ATOMIC_RELEASE);
 	if (dp->wake_fd >= 0)

@@ -12,6 +12,7 @@
 #include "dataplane/members.h"
 #include "dataplane/moves.h"
 #include "dataplane/redirect_errors.h"
+#include "dataplane/resteer.h"
 #include "dataplane/worker.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
@@ -69,6 +70,7 @@ void housekeeping_drain(struct sl_dataplane *dp)
 	if (dp->draining)
 		return;
 	dp->draining = true;
+	resteer_end(dp);
 	members_clear_slots(dp);
 	sl_instance_grace(dp->inst);
 	moves_start(dp);
@@ -93,6 +95,8 @@ static void *housekeeping_main(void *arg)
 		stat_set(&control->heartbeat_ns, now);
 		busy = moves_start(dp) ? BUSY_ROUNDS : busy ? busy - 1 : 0;
 		if (!members_step(dp))
+			busy = BUSY_ROUNDS;
+		if (resteer_step(dp, now))
 			busy = BUSY_ROUNDS;
 		members_top_up(dp);
 		cpu_work_publish(dp, now);

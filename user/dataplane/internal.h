@@ -109,6 +109,7 @@ struct sl_parked {
 struct sl_park {
 	uint32_t head, tail, count;
 	bool listed; /* in worker.parked_list, at `place` */
+	bool held; /* of a bucket that is owned here: see resteer.h */
 	uint32_t place;
 	uint32_t announced; /* epoch under which `first` was announced, 0: not yet */
 	uint64_t first[]; /* for each ring: 1 << 32 | number of the first packet, 0: none */
@@ -225,6 +226,8 @@ struct sl_tap;
 struct sl_chain;
 struct sl_nf_hash;
 struct sl_rpc_server;
+struct sl_resteer;
+struct sl_hardware_steering;
 
 struct sl_dataplane {
 	struct sl_instance *inst;
@@ -284,6 +287,8 @@ struct sl_dataplane {
 
 	_Atomic(struct sl_export *) export;
 	_Atomic uint32_t export_users; /* workers inside export_step() */
+	struct sl_resteer *resteer; /* what holds of buckets need, see resteer.h */
+	struct sl_hardware_steering *hardware; /* the NICs' own tables */
 	struct sl_redirect_errors *redirect_errors;
 	struct sl_cpu_work *cpu_work;
 	_Atomic bool cost_off; /* nothing is timed: to measure what timing costs; requests */

@@ -118,6 +118,11 @@ static bool move_start(struct sl_dataplane *dp, uint32_t bucket, uint32_t epoch,
 	return true;
 }
 
+static uint32_t next_epoch(const struct sl_dataplane *dp)
+{
+	return dp->epoch + 1 ? dp->epoch + 1 : 1; /* F words of epoch 0 would look announced */
+}
+
 /* The epoch after all of its rows and words; then whoever sleeps hears of it. */
 static void moves_publish(struct sl_dataplane *dp, uint32_t epoch, const uint64_t *involved)
 {
@@ -134,10 +139,18 @@ static void moves_publish(struct sl_dataplane *dp, uint32_t epoch, const uint64_
 			worker_wake(&dp->worker[i]);
 }
 
+uint32_t moves_epoch(struct sl_dataplane *dp)
+{
+	const uint64_t nobody[SL_MAX_WORKERS / 64] = {0};
+
+	moves_publish(dp, next_epoch(dp), nobody);
+	return dp->epoch;
+}
+
 unsigned moves_start(struct sl_dataplane *dp)
 {
 	uint64_t involved[SL_MAX_WORKERS / 64] = {0}, now = 0;
-	uint32_t epoch = dp->epoch + 1 ? dp->epoch + 1 : 1;
+	uint32_t epoch = next_epoch(dp);
 	unsigned n = 0;
 
 	for (uint32_t b = 0; b < dp->inst->buckets; b++) {

@@ -22,6 +22,9 @@ void moves_settle(struct sl_dataplane *dp);
  */
 unsigned moves_start(struct sl_dataplane *dp);
 
+/* A new epoch without a move: when it is settled, every poll that is under way now has ended. */
+uint32_t moves_epoch(struct sl_dataplane *dp);
+
 /* Deal the rows of workers `n` and above out to the workers below. */
 void moves_vacate(struct sl_dataplane *dp, unsigned n);
 

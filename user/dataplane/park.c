@@ -123,26 +123,14 @@ static struct sl_parked node_give(struct worker *w, uint32_t i)
 	return k;
 }
 
-void park_packet(struct worker *w, uint32_t bucket, unsigned ring, uint32_t seq, uint64_t addr,
-		 uint32_t len, struct sl_owner word)
+/* At the end of the bucket's park; false: no room. */
+static bool park_put(struct worker *w, uint32_t bucket, unsigned ring, uint64_t addr, uint32_t len)
 {
 	struct sl_park *p = park_of(w, bucket);
 	uint32_t i;
 
-	if (!p->listed)
-		park_begin(w, bucket);
-	if (!p->first[ring]) {
-		p->first[ring] = FIRST_SEEN | seq;
-		if (p->announced)
-			announce(w, bucket, ring, p->announced);
-	}
-	if (!p->announced && word.next == w->id && word.owner != w->id)
-		announce_all(w, bucket, word.epoch);
-	if (!park_reserve(w, p, ring)) {
-		stat_add(&w->stat->park_overflow, 1);
-		frame_put(w, ring, addr);
-		return;
-	}
+	if (!park_reserve(w, p, ring))
+		return false;
 	i = node_take(w, ring, addr, len, true);
 	if (p->tail == SL_NIL)
 		p->head = i;
@@ -153,6 +141,38 @@ void park_packet(struct worker *w, uint32_t bucket, unsigned ring, uint32_t seq,
 	stat_add(&w->stat->parked, 1);
 	stat_add(&w->stat->held, 1);
 	__atomic_store_n(&w->cost[bucket].parked, p->count, __ATOMIC_RELAXED);
+	return true;
+}
+
+void park_packet(struct worker *w, uint32_t bucket, unsigned ring, uint32_t seq, uint64_t addr,
+		 uint32_t len, struct sl_owner word)
+{
+	struct sl_park *p = park_of(w, bucket);
+
+	if (!p->listed)
+		park_begin(w, bucket);
+	if (!p->first[ring]) {
+		p->first[ring] = FIRST_SEEN | seq;
+		if (p->announced)
+			announce(w, bucket, ring, p->announced);
+	}
+	if (!p->announced && word.next == w->id && word.owner != w->id)
+		announce_all(w, bucket, word.epoch);
+	if (!park_put(w, bucket, ring, addr, len)) {
+		stat_add(&w->stat->park_overflow, 1);
+		frame_put(w, ring, addr);
+	}
+}
+
+bool park_hold(struct worker *w, uint32_t bucket, unsigned ring, uint64_t addr, uint32_t len)
+{
+	struct sl_park *p = park_of(w, bucket);
+
+	if (!p->listed) {
+		park_begin(w, bucket);
+		p->held = true;
+	}
+	return park_put(w, bucket, ring, addr, len);
 }
 
 static void park_end(struct worker *w, uint32_t bucket)
@@ -182,7 +202,7 @@ void park_drain(struct worker *w, uint32_t bucket)
 		if (p->first[r])
 			shard->ring[r].last = shard_last((uint32_t)p->first[r]);
 	/* housekeeping may have started the bucket's next move already */
-	if (field_load(log->bucket) == bucket && field_load(log->to) == w->id)
+	if (!p->held && field_load(log->bucket) == bucket && field_load(log->to) == w->id)
 		field_store(log->parked_max, p->count);
 	park_end(w, bucket);
 	if (p->head == SL_NIL)
@@ -243,6 +263,8 @@ static bool park_check(struct worker *w, uint32_t bucket)
 	struct sl_owner word = owner_load(&w->dp->inst->owners[bucket]);
 
 	if (word.owner == w->id) {
+		if (p->held && word.next & SL_OWNER_HOLD)
+			return false;
 		park_drain(w, bucket);
 		return true;
 	}

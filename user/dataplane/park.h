@@ -21,6 +21,10 @@ void parks_free(struct worker *w);
 void park_packet(struct worker *w, uint32_t bucket, unsigned ring, uint32_t seq, uint64_t addr,
 		 uint32_t len, struct sl_owner word);
 
+/* Park a packet of a bucket that is owned here, and held. False: no room, the packet is the
+ * caller's. */
+bool park_hold(struct worker *w, uint32_t bucket, unsigned ring, uint64_t addr, uint32_t len);
+
 /*
  * Look at every park: announce first packets of moves that have begun, make ready what has become
  * this worker's own, drop what has become stray. True if any of them changed.

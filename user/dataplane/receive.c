@@ -3,6 +3,7 @@
 #include "dataplane/frames.h"
 #include "dataplane/park.h"
 #include "dataplane/receive.h"
+#include "dataplane/resteer.h"
 
 #include "compiler.h"
 
@@ -18,6 +19,32 @@ static void take_stray(struct worker *w, unsigned ring, uint64_t addr)
  */
 #define FETCH_AHEAD 5
 
+/* Behind whatever is ready already. */
+static void take_in_order(struct worker *w, unsigned ring, uint64_t addr, uint32_t len)
+{
+	if (unlikely(ready_waits(w)))
+		ready_push(w, ring, addr, len);
+	else
+		batch_put(w, ring, addr, len);
+}
+
+/* Owned here, and a NIC's table sends it to another queue: see resteer.h. */
+static void take_held(struct worker *w, unsigned ring, uint64_t addr, uint32_t len,
+		      const struct sl_meta *meta)
+{
+	/* what the move before has left is older than anything in the rings */
+	if (park_waits(w, meta->bucket) && !park_of(w, meta->bucket)->held)
+		park_drain(w, meta->bucket);
+	if (resteer_waits(w->dp, meta->bucket, ring)) {
+		if (park_hold(w, meta->bucket, ring, addr, len))
+			return;
+		resteer_give_up(w, meta->bucket);
+		if (park_waits(w, meta->bucket))
+			park_drain(w, meta->bucket);
+	}
+	take_in_order(w, ring, addr, len);
+}
+
 /* Not owned here: park it if the bucket is on its way to this worker. */
 static void take_foreign(struct worker *w, unsigned ring, uint64_t addr, uint32_t len,
 			 const struct sl_meta *meta)
@@ -27,7 +54,9 @@ static void take_foreign(struct worker *w, unsigned ring, uint64_t addr, uint32_
 	struct sl_row row = row_load(&inst->rows[meta->bucket]);
 	struct sl_owner word = owner_load(&inst->owners[meta->bucket]);
 
-	if (word.owner == w->id) { /* has just become ours */
+	if (word.owner == w->id && word.next & SL_OWNER_HOLD) {
+		take_held(w, ring, addr, len, meta);
+	} else if (word.owner == w->id) { /* has just become ours */
 		if (park_waits(w, meta->bucket))
 			park_drain(w, meta->bucket);
 		ready_push(w, ring, addr, len);
@@ -41,6 +70,10 @@ static void take_foreign(struct worker *w, unsigned ring, uint64_t addr, uint32_
 static void take_owned(struct worker *w, unsigned ring, uint64_t addr, uint32_t len,
 		       const struct sl_meta *meta, struct sl_owner word)
 {
+	if (unlikely(word.next & SL_OWNER_HOLD)) {
+		take_held(w, ring, addr, len, meta);
+		return;
+	}
 	/*
 	 * Moving away, and steered after the row said so: somebody wrote the row back by hand. What
 	 * waits at the new owner is older than this packet, so it must not overtake.
@@ -51,10 +84,7 @@ static void take_owned(struct worker *w, unsigned ring, uint64_t addr, uint32_t 
 	}
 	if (unlikely(park_waits(w, meta->bucket)))
 		park_drain(w, meta->bucket);
-	if (unlikely(ready_waits(w)))
-		ready_push(w, ring, addr, len);
-	else
-		batch_put(w, ring, addr, len);
+	take_in_order(w, ring, addr, len);
 }
 
 static __noinline void take(struct worker *w, unsigned ring, uint64_t addr, uint32_t len)

@@ -10,6 +10,7 @@
 #include "platform/attach_internal.h"
 #include "platform/discover.h"
 #include "platform/dispatcher.h"
+#include "platform/nic.h"
 
 static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 {
@@ -169,9 +170,16 @@ static int plan_replace(struct sl_attach *a, struct sl_error *err)
 /* After a success: instances that the interfaces came from, and have left. */
 static void remove_left(const struct sl_attach *a)
 {
-	for (unsigned i = 0; i < a->n; i++)
-		if (a->target[i].instance[0] && strcmp(a->target[i].instance, a->name) != 0)
-			sl_pin_remove(a->target[i].instance);
+	struct sl_error ignored;
+
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct sl_target *t = &a->target[i];
+
+		if (!t->instance[0] || !strcmp(t->instance, a->name))
+			continue;
+		sl_pin_remove(t->instance);
+		sl_nic_restore(sl_rss_kernel(), t->instance, t->name, &ignored);
+	}
 }
 
 static int finish(struct sl_attach *a, struct sl_error *err)
@@ -255,8 +263,24 @@ static int attach_locked(struct sl_attach *a, struct sl_error *err)
 	return rc;
 }
 
-int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err)
+static int take_nic_key(struct sl_attach_opts *opts, struct sl_error *err)
 {
+	const char *name = opts->ifaces[0];
+	int rc;
+
+	memset(opts->toeplitz_key, 0, sizeof(opts->toeplitz_key));
+	rc = sl_nic_key(sl_rss_kernel(), name, opts->toeplitz_key);
+	return rc ? sl_error_set(err, rc,
+				 "%s: its driver tells no key to hash with, nor does the kernel: "
+				 "give toeplitz:KEY, or the symmetric hash",
+				 name)
+		  : 0;
+}
+
+int sl_attach(const struct sl_attach_opts *options, struct sl_error *err)
+{
+	struct sl_attach_opts with_key = *options;
+	const struct sl_attach_opts *opts = &with_key;
 	struct sl_attach a = {.opts = opts, .base = -1};
 	struct sl_error local;
 	bool mounted;
@@ -265,6 +289,8 @@ int sl_attach(const struct sl_attach_opts *opts, struct sl_error *err)
 	if (!err)
 		err = &local;
 	rc = check_opts(opts, err);
+	if (!rc && opts->toeplitz && opts->nic_key)
+		rc = take_nic_key(&with_key, err);
 	if (rc)
 		return rc;
 	snprintf(a.name, sizeof(a.name), "%s", opts->instance ? opts->instance : opts->ifaces[0]);

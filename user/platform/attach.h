@@ -21,6 +21,7 @@ struct sl_attach_opts {
 	bool inband; /* stamp in the packet, for drivers without metadata; when attached anew */
 	bool stack; /* to CPUs and up the kernel's stack; when attached anew, one interface */
 	bool toeplitz; /* with this key; when attached anew */
+	bool nic_key; /* with the first interface's own key instead */
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
 	bool stamp_given, hash_given,
 		stack_given; /* with `replace`: what is there must be as above */

@@ -78,6 +78,11 @@ const struct sl_yaml_field sl_config_balance_fields[] = {
 	{0},
 };
 
+static const struct sl_yaml_field steering_fields[] = {
+	{"hardware", sl_config_set_hardware, .mend = "write auto, on or off"},
+	{0},
+};
+
 static const struct sl_yaml_field instance_fields[] = {
 	{"name", sl_config_set_name, INSTANCE(name),
 	 .mend = "write at most 31 letters, digits, '-', '_' or '.', not first a '.'"},
@@ -95,8 +100,9 @@ static const struct sl_yaml_field instance_fields[] = {
 	{"mode", sl_config_set_mode, INSTANCE(mode), .mend = "write auto, native or generic"},
 	{"stamp", sl_config_set_stamp, INSTANCE(inband), .mend = "write metadata or inband"},
 	{"hash", sl_config_set_hash, INSTANCE(toeplitz), .mend = "write symmetric or toeplitz"},
-	{"toeplitz_key", sl_config_set_key, INSTANCE(toeplitz_key),
-	 .mend = "write 40 or 52 bytes in hexadecimal, such as \"6d:5a:56:da:...\""},
+	{"toeplitz_key", sl_config_set_key,
+	 .mend = "write nic, or 40 or 52 bytes in hexadecimal, such as \"6d:5a:56:da:...\""},
+	{"steering", sl_yaml_set_mapping, .fields = steering_fields},
 	{"balance", sl_yaml_set_mapping, INSTANCE(balance), .fields = sl_config_balance_fields},
 	{0},
 };
@@ -203,10 +209,10 @@ static int instance_check(struct sl_yaml *y, const yaml_node_t *node, const stru
 		return sl_yaml_error(y, node,
 				     "attach: true needs match: list what Sluice takes, or write "
 				     "match: all");
-	if (in->toeplitz && !memcmp(in->toeplitz_key, no_key, sizeof(no_key)))
+	if (in->toeplitz && !in->nic_key && !memcmp(in->toeplitz_key, no_key, sizeof(no_key)))
 		return sl_yaml_error(y, node,
-				     "hash: toeplitz needs toeplitz_key: write the NIC's, as "
-				     "ethtool -x %s shows it",
+				     "hash: toeplitz needs toeplitz_key: write nic, or the key "
+				     "that ethtool -x %s shows",
 				     in->ifaces[0]);
 	return balance_check(y, node, &in->balance, in->buckets);
 }

@@ -63,7 +63,10 @@ struct sl_instance_config {
 	bool inband;
 	bool stack;
 	bool toeplitz;
+	bool nic_key; /* toeplitz_key: nic */
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
+	bool hardware_given; /* else it stays what it is */
+	enum sl_hardware hardware;
 	struct sl_balance_config balance;
 };
 

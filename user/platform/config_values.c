@@ -91,10 +91,14 @@ SL_YAML_SETTER(sl_config_set_hash)
 
 SL_YAML_SETTER(sl_config_set_key)
 {
-	uint8_t *key = (uint8_t *)base + f->offset;
+	struct sl_instance_config *in = base;
+	uint8_t *key = in->toeplitz_key;
 	const char *text = sl_yaml_text(node);
 	unsigned n = 0;
 
+	in->nic_key = text && !strcmp(text, "nic");
+	if (in->nic_key)
+		return 0;
 	memset(key, 0, SL_TOEPLITZ_KEY);
 	while (text && *text && n < SL_TOEPLITZ_KEY) {
 		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
@@ -105,6 +109,23 @@ SL_YAML_SETTER(sl_config_set_key)
 			text++;
 	}
 	return text && !*text && (n == 40 || n == SL_TOEPLITZ_KEY) ? 0 : bad(y, node, f);
+}
+
+SL_YAML_SETTER(sl_config_set_hardware)
+{
+	struct sl_instance_config *in = base;
+	const char *text = sl_yaml_text(node);
+
+	in->hardware_given = true;
+	if (text && !strcmp(text, "auto"))
+		in->hardware = SL_HARDWARE_AUTO;
+	else if (text && !strcmp(text, "on"))
+		in->hardware = SL_HARDWARE_ON;
+	else if (text && !strcmp(text, "off"))
+		in->hardware = SL_HARDWARE_OFF;
+	else
+		return bad(y, node, f);
+	return 0;
 }
 
 /* --- lists */

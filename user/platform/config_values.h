@@ -15,11 +15,12 @@ SL_YAML_SETTER(sl_config_set_buckets); /* unsigned, a power of two */
 SL_YAML_SETTER(sl_config_set_mode); /* enum sl_xdp_mode */
 SL_YAML_SETTER(sl_config_set_stamp); /* bool inband */
 SL_YAML_SETTER(sl_config_set_hash); /* bool toeplitz */
-SL_YAML_SETTER(sl_config_set_key); /* uint8_t[SL_TOEPLITZ_KEY] */
 
 /* Lists and pairs; `base` is the whole struct of the mapping that they stand in. */
 SL_YAML_SETTER(sl_config_set_ifaces); /* struct sl_instance_config */
 SL_YAML_SETTER(sl_config_set_rules); /* struct sl_instance_config */
+SL_YAML_SETTER(sl_config_set_key); /* struct sl_instance_config */
+SL_YAML_SETTER(sl_config_set_hardware); /* struct sl_instance_config */
 SL_YAML_SETTER(sl_config_set_pins); /* struct sl_balance_config */
 SL_YAML_SETTER(sl_config_set_listen); /* struct sl_config */
 

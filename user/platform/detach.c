@@ -12,6 +12,7 @@
 #include "platform/discover.h"
 #include "platform/dispatcher.h"
 #include "platform/netns.h"
+#include "platform/nic.h"
 
 /* Which instance? Like sl_instance_open(), but dead ones too, and nothing is pinned. */
 static int find(const char *name, char instance[SL_NAME_MAX], struct sl_hook *hook)
@@ -146,8 +147,11 @@ static int detach_locked(const char *name, bool force, struct sl_error *err)
 		return rc;
 	for (int i = 0; i < n && !rc; i++)
 		rc = clear_iface(instance, &ifaces[i], err);
-	if (!rc)
-		sl_pin_remove(instance);
+	if (rc)
+		return rc;
+	sl_pin_remove(instance);
+	for (int i = 0; i < n && !rc; i++)
+		rc = sl_nic_restore(sl_rss_kernel(), instance, ifaces[i].name, err);
 	return rc;
 }
 

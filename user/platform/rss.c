@@ -95,6 +95,30 @@ static int ioctl_set(const struct sl_rss_door *door, const char *ifname, const s
 	return rc;
 }
 
+int sl_rss_write_table(const struct sl_rss_door *door, const char *ifname, const struct sl_rss *rss)
+{
+	struct sl_rss *table = malloc(sizeof(*table));
+	int rc;
+
+	if (!table)
+		return -ENOMEM;
+	*table = *rss;
+	table->key_bytes = 0;
+	table->hfunc = 0;
+	rc = door->set ? door->set(door->ctx, ifname, table) : -EOPNOTSUPP;
+	if (rc == -EOPNOTSUPP)
+		rc = ioctl_set(door, ifname, table);
+	free(table);
+	return rc;
+}
+
+int sl_rss_default_table(const struct sl_rss_door *door, const char *ifname)
+{
+	struct ethtool_rxfh x = {.cmd = ETHTOOL_SRSSH};
+
+	return door->ioctl(door->ctx, ifname, &x);
+}
+
 /* Leave in `want` what differs from `now`. How many entries of the table do. */
 static unsigned reduce(struct sl_rss *want, const struct sl_rss *now)
 {

@@ -56,6 +56,13 @@ int sl_rss_get(const struct sl_rss_door *door, const char *ifname, struct sl_rss
 int sl_rss_set(const struct sl_rss_door *door, const char *ifname, const struct sl_rss *want,
 	       unsigned *changed);
 
+/* Write the table though it reads back the same: some devices show what they do not do. */
+int sl_rss_write_table(const struct sl_rss_door *door, const char *ifname,
+		       const struct sl_rss *rss);
+
+/* Back to what the driver makes of the table by itself. */
+int sl_rss_default_table(const struct sl_rss_door *door, const char *ifname);
+
 /* Fields that go into the hash of a type of flow. -EOPNOTSUPP. */
 int sl_rss_fields_get(const struct sl_rss_door *door, const char *ifname, enum sl_flow_type type,
 		      uint32_t *fields);
