@@ -18,6 +18,7 @@ static struct sl_owner owner_of(uint64_t word)
 	struct sl_owner o;
 
 	memcpy(&o, &word, sizeof(o));
+	o.next &= (__u16)~SL_OWNER_HOLD; /* held is not moving: some milliseconds, no other owner */
 	return o;
 }
 
