@@ -97,7 +97,7 @@ static __always_inline int stack_steer(struct xdp_md *ctx, const struct sl_contr
 				       const struct steer_flow *flow)
 {
 	__u32 bucket = flow->hash & ctl->bucket_mask;
-	__u32 index = (ctx->rx_queue_index << ctl->bucket_shift) + bucket;
+	__u32 index = ctx->rx_queue_index * ctl->bucket_stride + bucket;
 	struct sl_bucket_stats *stats;
 	struct sl_stack *s;
 	union {

@@ -107,14 +107,80 @@ static __always_inline struct sl_meta *steer_stamp_inband(struct xdp_md *ctx)
 	return meta;
 }
 
+/* Stamp and redirect, the row being known. `inband` is a constant on the fast path. */
+static __always_inline int steer_send(struct xdp_md *ctx, const struct steer_flow *flow,
+				      struct sl_meta stamp, __u32 worker, int inband)
+{
+	struct sl_meta *meta = inband ? steer_stamp_inband(ctx) : steer_stamp_room(ctx);
+
+	if (!meta)
+		return steer_pass(SL_STAMP_ERROR);
+	*meta = (struct sl_meta){
+		.magic = SL_META_MAGIC,
+		.epoch = stamp.epoch,
+		.seq = stamp.seq,
+		.hash = flow->hash,
+		.bucket = stamp.bucket,
+		.flags = flow->flags,
+		.l3_off = flow->l3_off,
+		.l4_off = flow->l4_off,
+		.proto = flow->proto,
+		.vlans = flow->vlans,
+	};
+	if (likely(bpf_redirect_map(&xsks, ctx->rx_queue_index * SL_MAX_WORKERS + worker,
+				    XDP_PASS) == XDP_REDIRECT))
+		return XDP_REDIRECT;
+	if (inband)
+		bpf_xdp_adjust_head(ctx, sizeof(*meta));
+	else
+		bpf_xdp_adjust_meta(ctx, sizeof(*meta));
+	return steer_pass(SL_NO_SLOT);
+}
+
+/*
+ * The row of a bucket says that parts of it have the packets. `epoch` was read before that row. The
+ * part's number is taken before its row, as ever.
+ */
+static __noinline int steer_part(struct xdp_md *ctx, const struct steer_flow *flow, __u32 split,
+				 __u32 epoch, int inband)
+{
+	const struct sl_control *ctl = bpf_map_lookup_elem(&control, (const void *)&first_entry);
+	struct sl_bucket_stats *stats;
+	struct sl_meta stamp;
+	__u32 bucket, index;
+	union {
+		__u64 word;
+		struct sl_row row;
+	} row;
+	__u64 *rowp, n;
+
+	if (!ctl || split >= SL_SPLITS)
+		return steer_pass(SL_BAD_ROW);
+	bucket = ctl->bucket_mask + 1 + split * SL_SPLIT_PARTS +
+		 (flow->hash >> (32 - SL_SPLIT_SHIFT));
+	index = ctx->rx_queue_index * ctl->bucket_stride + bucket;
+	rowp = bpf_map_lookup_elem(&indirection, &bucket);
+	stats = bpf_map_lookup_elem(&bucket_stats, &index);
+	if (!stats || !rowp)
+		return steer_pass(SL_BAD_ROW);
+	n = __sync_fetch_and_add(&stats->packets, 1);
+	stats->bytes += ctx->data_end - ctx->data;
+	row.word = *(const volatile __u64 *)rowp;
+	if (row.row.worker >= SL_MAX_WORKERS)
+		return steer_pass(SL_BAD_ROW);
+	stamp = (struct sl_meta){.epoch = epoch, .seq = (__u32)n, .bucket = (__u16)bucket};
+	if (inband)
+		return steer_send(ctx, flow, stamp, row.row.worker, 1);
+	return steer_send(ctx, flow, stamp, row.row.worker, 0);
+}
+
 /* Count, look the row up, stamp and redirect. `inband` is a constant wherever this is inlined. */
 static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_control *ctl,
 					  const struct steer_flow *flow, int inband)
 {
 	__u32 bucket = flow->hash & ctl->bucket_mask, epoch, queue = ctx->rx_queue_index;
-	__u32 index = (queue << ctl->bucket_shift) + bucket;
+	__u32 index = queue * ctl->bucket_stride + bucket;
 	struct sl_bucket_stats *stats;
-	struct sl_meta *meta;
 	union {
 		__u64 word;
 		struct sl_row row;
@@ -132,32 +198,15 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 	n = __sync_fetch_and_add(&stats->packets, 1);
 	stats->bytes += ctx->data_end - ctx->data;
 	row.word = *(const volatile __u64 *)rowp;
-	if (row.row.worker >= SL_MAX_WORKERS)
-		return steer_pass(SL_BAD_ROW);
+	/* one test for all that is no worker: what is not split does not pay for what is */
+	if (unlikely(row.row.worker >= SL_MAX_WORKERS)) {
+		/* a copy: whose address is taken lies in memory */
+		const struct steer_flow copy = *flow;
 
-	meta = inband ? steer_stamp_inband(ctx) : steer_stamp_room(ctx);
-	if (!meta)
-		return steer_pass(SL_STAMP_ERROR);
-	*meta = (struct sl_meta){
-		.magic = SL_META_MAGIC,
-		.epoch = epoch,
-		.seq = (__u32)n,
-		.hash = flow->hash,
-		.bucket = bucket,
-		.flags = flow->flags,
-		.l3_off = flow->l3_off,
-		.l4_off = flow->l4_off,
-		.proto = flow->proto,
-		.vlans = flow->vlans,
-	};
-	if (likely(bpf_redirect_map(&xsks, queue * SL_MAX_WORKERS + row.row.worker, XDP_PASS) ==
-		   XDP_REDIRECT))
-		return XDP_REDIRECT;
-	if (inband)
-		bpf_xdp_adjust_head(ctx, sizeof(*meta));
-	else
-		bpf_xdp_adjust_meta(ctx, sizeof(*meta));
-	return steer_pass(SL_NO_SLOT);
+		return steer_part(ctx, &copy, (__u32)row.row.worker - SL_TO_PARTS, epoch, inband);
+	}
+	return steer_send(ctx, flow, (struct sl_meta){.epoch = epoch, .seq = n, .bucket = bucket},
+			  row.row.worker, inband);
 }
 
 /*

@@ -22,11 +22,13 @@
 		__type(value, value_type);                                                         \
 	} map SEC(".maps")
 
-SL_ARRAY(indirection, SL_DEFAULT_BUCKETS, struct sl_row);
-SL_ARRAY(bucket_stats, SL_DEFAULT_BUCKETS *SL_MAX_QUEUES, struct sl_bucket_stats);
-SL_ARRAY(owners, SL_DEFAULT_BUCKETS, struct sl_owner);
+#define SL_DEFAULT_ENTRIES (SL_DEFAULT_BUCKETS + SL_PARTS)
+
+SL_ARRAY(indirection, SL_DEFAULT_ENTRIES, struct sl_row);
+SL_ARRAY(bucket_stats, SL_DEFAULT_ENTRIES *SL_MAX_QUEUES, struct sl_bucket_stats);
+SL_ARRAY(owners, SL_DEFAULT_ENTRIES, struct sl_owner);
 SL_ARRAY(workers, SL_MAX_WORKERS, struct sl_worker);
-SL_ARRAY(bucket_cost, SL_DEFAULT_BUCKETS *SL_MAX_WORKERS, struct sl_bucket_cost);
+SL_ARRAY(bucket_cost, SL_DEFAULT_ENTRIES *SL_MAX_WORKERS, struct sl_bucket_cost);
 SL_ARRAY(control, 1, struct sl_control);
 SL_ARRAY(moves, SL_MOVE_LOG, struct sl_move);
 SL_ARRAY(drop_reasons, SL_DROP_REASONS, struct sl_drop_reason);

@@ -87,6 +87,12 @@ _sluice_arguments()
 		*) _sluice_numbers "$1" workers worker "$5" ;;
 		esac
 		;;
+	split | merge)
+		case $args in
+		0) _sluice_instances; _sluice_interfaces ;;
+		*) _sluice_numbers "$1" buckets bucket "$5" ;;
+		esac
+		;;
 	*) [ "$args" = 0 ] && { _sluice_instances; _sluice_interfaces; } ;;
 	esac
 }

@@ -24,6 +24,10 @@
 #define SL_MIN_BUCKETS 128
 #define SL_MAX_BUCKETS 65536
 #define SL_DEFAULT_BUCKETS 1024
+#define SL_SPLITS 8 /* buckets that are split at a time */
+#define SL_SPLIT_SHIFT 4
+#define SL_SPLIT_PARTS (1 << SL_SPLIT_SHIFT) /* of one bucket: by the top bits of the hash */
+#define SL_PARTS (SL_SPLITS * SL_SPLIT_PARTS)
 #define SL_CACHE_LINE 64
 #define SL_MOVE_LOG 4096 /* entries of the `moves` ring */
 #define SL_DROP_REASONS 32
@@ -36,11 +40,25 @@
 #define SL_LINE __attribute__((aligned(SL_CACHE_LINE)))
 
 /*
+ * Parts are buckets too: their numbers follow those of the hash, so tables have hash buckets +
+ * SL_PARTS entries. The largest table has none: a stamp has 16 bits for a bucket.
+ */
+static inline __u32 sl_table_entries(__u32 hash_buckets)
+{
+	return hash_buckets < SL_MAX_BUCKETS ? hash_buckets + SL_PARTS : hash_buckets;
+}
+
+static inline __u32 sl_hash_buckets(__u32 table_entries)
+{
+	return table_entries < SL_MAX_BUCKETS ? table_entries - SL_PARTS : table_entries;
+}
+
+/*
  * `indirection` (instance): bucket -> row. Written by the daemon, the CLI or by hand; read by XDP
  * with one volatile 64-bit load and by housekeeping. Stored with one aligned 64-bit store.
  */
 struct sl_row {
-	__u16 worker; /* target worker, < SL_MAX_WORKERS */
+	__u16 worker; /* target worker, < SL_MAX_WORKERS; or SL_TO_PARTS + split, SL_TO_NONE */
 	__u16 mode; /* enum sl_row_mode */
 	__u32 epoch; /* free for the writer: the daemon puts the number of the plan that wrote the
 			row */
@@ -51,7 +69,12 @@ enum sl_row_mode {
 	SL_ROW_WORKER = 0, /* to `worker` */
 	SL_ROW_ELEPHANT = 1, /* likewise, and it notes which flows take the time: struct sl_elephant
 			      */
+	SL_ROW_SPLIT = 2, /* wanted in parts; housekeeping carries it out, and back when it is not
+			   */
 };
+
+#define SL_TO_PARTS 0x100 /* + split: whose parts have the packets; housekeeping writes it only */
+#define SL_TO_NONE 0x7fff /* of a part that is not in use */
 
 /*
  * `owners` (instance): bucket -> who holds its shard. Changed only by compare-and-swap of the whole
@@ -59,7 +82,8 @@ enum sl_row_mode {
  * Moving if and only if owner != next.
  */
 struct sl_owner {
-	__u16 owner;
+	__u16 owner; /* a worker; SL_TO_PARTS + split of a split bucket, SL_TO_NONE of a free part
+		      */
 	__u16 next; /* or owner | SL_OWNER_HOLD: a NIC's table is about to send it elsewhere */
 	__u32 epoch; /* epoch of the latest move; serial-number arithmetic */
 } __attribute__((aligned(8)));
@@ -67,7 +91,10 @@ _Static_assert(sizeof(struct sl_owner) == 8, "an owner is one 64-bit word");
 /* It keeps its owner, who lets packets from the new queue wait until the old queue has none. */
 #define SL_OWNER_HOLD 0x8000
 
-/* `bucket_stats` (interface): queue * buckets + bucket. XDP writes, all read; never reset. */
+/*
+ * `bucket_stats` (interface): queue * table entries + bucket. XDP writes, all read; never reset. A
+ * split bucket's packets are counted there and at their part.
+ */
 struct sl_bucket_stats {
 	__u64 packets; /* atomic fetch-and-add; the result is the packet's number */
 	__u64 bytes; /* approximate where several CPUs serve one queue (generic mode) */
@@ -152,8 +179,8 @@ struct sl_control {
 
 	/* line 2: attach and the daemon write, XDP reads per packet */
 	__u32 flags SL_LINE; /* enum sl_control_flags; 0 (a fresh object) passes everything */
-	__u32 bucket_mask; /* buckets - 1 */
-	__u32 bucket_shift; /* log2(buckets) */
+	__u32 bucket_mask; /* hash buckets - 1 */
+	__u32 bucket_stride; /* table entries: where the next queue's begin in bucket_stats */
 	__u32 match_set; /* which entry of `match` is in force: 0 or 1 */
 	__u64 hash_key[SL_HASH_KEY]; /* of the symmetric hash; from sl_hash_key_init() */
 
@@ -169,11 +196,13 @@ struct sl_control {
 	__u64 tsc_hz; /* cycle counter's rate, for cycles -> seconds */
 	__u32 work_source; /* enum sl_work_source */
 
-	/* line 4: the dataplane writes at start and stop */
+	/* line 4: the dataplane writes, seldom */
 	__u64 abandoned SL_LINE; /* what dataplanes held at their end, processed by nobody */
 	__u64 abandoned_rx; /* of these, what no worker had counted as received */
 	__u64 redirect_error; /* redirects that failed for another cause than ring_full and no_frame
 			       */
+	__u32 split[SL_SPLITS]; /* 1 + the bucket whose parts these are; 0: free. Housekeeping */
+	__u32 splits; /* how many may be; 0: an NF of the chain keeps what cannot be divided */
 
 	/* lines 5-7: the owner of the elephant writes */
 	struct sl_elephant elephant SL_LINE;

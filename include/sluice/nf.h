@@ -85,7 +85,8 @@ struct sl_nf_ctx {
 
 /* What the dataplane tells an NF, and does for it. Lasts as long as the NF's instance. */
 struct sl_nf_host {
-	unsigned buckets; /* a packet's shard is meta->bucket, below this */
+	unsigned buckets; /* of the hash, a power of two */
+	unsigned shards_n; /* a packet's shard is meta->bucket, below this: buckets, then parts */
 	unsigned ifaces; /* interfaces of the instance */
 	const char *iface_names[SL_NF_IFACES]; /* theirs, by pkt->iface */
 	unsigned workers; /* ctx->worker is below this */
@@ -142,6 +143,12 @@ struct sl_nf {
 	uint32_t idle_ms; /* a flow untouched for so long is forgotten; 0: never */
 	bool flow_times; /* flows have times of their own: it calls sl_flow_expire_in() */
 	size_t shard_size; /* bytes of state for each shard besides flows, sl_nf_shard() */
+	/*
+	 * All that it keeps of a packet lies in the flow under meta->hash, or may be anywhere: then
+	 * a bucket that is too heavy for a core may be split, and its flows follow their hashes
+	 * into shards of their own. Without it, and with state of any kind, no bucket is split.
+	 */
+	bool divisible;
 
 	/*
 	 * Parse `args` (the text behind ':' in --nf name:args, or "") and make an instance.
@@ -177,6 +184,12 @@ struct sl_nf {
 	 * be NULL. On the owner's thread.
 	 */
 	void (*flow_end)(void *self, const void *key, void *value);
+
+	/*
+	 * A flow has gone from shard `from` to shard `to`, with its bucket's split or end of it;
+	 * both are this thread's. May be NULL. Only if divisible.
+	 */
+	void (*flow_moved)(void *self, const void *key, void *value, unsigned from, unsigned to);
 
 	/*
 	 * One flow as text for `sluice flows`: JSON members without braces ("\"packets\":3"), as

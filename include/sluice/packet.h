@@ -30,7 +30,7 @@ struct sl_meta {
 	__u32 magic; /* SL_META_MAGIC */
 	__u32 epoch; /* control.epoch when XDP ran */
 	__u32 seq; /* low 32 bits of bucket_stats[queue][bucket].packets before this packet */
-	__u32 hash; /* bucket = hash & control.bucket_mask */
+	__u32 hash; /* bucket = hash & control.bucket_mask, or that bucket's part */
 	__u16 bucket;
 	__u16 flags; /* enum sl_meta_flags */
 	__u16 l3_off; /* of the IP header, from the start of the packet, bytes */

@@ -263,7 +263,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench_balance: %s\n", err.text);
 		return 1;
 	}
-	w.buckets = w.inst->buckets;
+	w.buckets = w.inst->hash_buckets;
 	w.phases = (unsigned)atoi(argv[2]);
 	w.phase_ms = (unsigned)atoi(argv[3]);
 	if (!w.phases || w.phases > MAX_PHASES || w.phase_ms < 4 * EDGE_MS)

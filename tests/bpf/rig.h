@@ -170,7 +170,7 @@ static inline struct rig *rig_open(const char **why)
 	r->control.flags = SL_CTL_READY;
 	r->control.epoch = 7;
 	r->control.bucket_mask = SL_DEFAULT_BUCKETS - 1;
-	r->control.bucket_shift = 10;
+	r->control.bucket_stride = SL_DEFAULT_BUCKETS + SL_PARTS;
 	if (rig_rules(r, all))
 		goto fail;
 	return r;

@@ -32,7 +32,7 @@ Test(adopt, ip_link_object_is_adopted_and_configured)
 	inst = open_instance("slpe0");
 	cr_assert_not(inst->control->flags & SL_CTL_READY);
 	cr_assert(inst->iface[0].adopted);
-	cr_assert_eq(inst->buckets, SL_DEFAULT_BUCKETS);
+	cr_assert_eq(inst->hash_buckets, SL_DEFAULT_BUCKETS);
 	sl_instance_close(inst);
 	opts.buckets = 4096;
 	ATTACH(&opts, -EINVAL);
@@ -153,7 +153,7 @@ Test(adopt, replace_unites_what_ip_link_loaded)
 	inst = open_instance("slpj1");
 	cr_assert_str_eq(inst->name, "slpj");
 	cr_assert_eq(inst->ifaces, 2);
-	cr_assert_eq(inst->buckets, 128);
+	cr_assert_eq(inst->hash_buckets, 128);
 	sl_instance_close(inst);
 	cr_assert_not(is_pinned("slpj1"));
 	DETACH("slpj", 0);

@@ -41,14 +41,15 @@ Test(attach, configures_and_detach_leaves_nothing)
 	cr_assert_str_empty(err.text);
 	inst = open_instance("slpa0");
 	cr_assert_eq(inst->ifaces, 1);
-	cr_assert_eq(inst->buckets, 256);
+	cr_assert_eq(inst->hash_buckets, 256);
+	cr_assert_eq(inst->buckets, 256 + SL_PARTS);
 	cr_assert_eq(inst->max_workers, 4);
 	cr_assert_eq(inst->iface[0].queues, 2);
 	cr_assert_eq(inst->iface[0].queues_max, 2);
 	cr_assert_eq(inst->iface[0].mode, SL_XDP_NATIVE);
 	cr_assert(inst->control->flags & SL_CTL_READY);
 	cr_assert_eq(inst->control->bucket_mask, 255);
-	cr_assert_eq(inst->control->bucket_shift, 8);
+	cr_assert_eq(inst->control->bucket_stride, 256 + SL_PARTS);
 	for (unsigned i = 0; i < SL_HASH_KEY; i++)
 		keys |= inst->control->hash_key[i];
 	cr_assert_neq(keys, 0, "the hash has no key");
@@ -343,16 +344,18 @@ Test(attach, cycles_leak_nothing)
 	for (unsigned i = 0; i < 50; i++) {
 		opts.replace = false;
 		ATTACH(&opts, 0);
-		cr_assert_eq(count_maps(SL_MIN_BUCKETS * LEAK_WORKERS), 1, "cycle %u", i);
+		cr_assert_eq(count_maps((SL_MIN_BUCKETS + SL_PARTS) * LEAK_WORKERS), 1, "cycle %u",
+			     i);
 		opts.replace = true;
 		ATTACH(&opts, 0);
 		sl_instance_close(open_instance("slpo1"));
 		DETACH("slpo0", 0);
-		for (unsigned j = 0; j < 100 && count_maps(SL_MIN_BUCKETS * LEAK_WORKERS); j++)
+		for (unsigned j = 0;
+		     j < 100 && count_maps((SL_MIN_BUCKETS + SL_PARTS) * LEAK_WORKERS); j++)
 			usleep(10000);
 	}
 	cr_assert_eq(count_fds(), fds);
-	cr_assert_eq(count_maps(SL_MIN_BUCKETS * LEAK_WORKERS), 0, "bucket_cost");
+	cr_assert_eq(count_maps((SL_MIN_BUCKETS + SL_PARTS) * LEAK_WORKERS), 0, "bucket_cost");
 	cr_assert_eq(count_maps(SL_MIN_BUCKETS * LEAK_QUEUES), 0, "bucket_stats");
 	for (unsigned i = 0; i < 300 && count_objects() > objects + 40; i++)
 		usleep(100000);

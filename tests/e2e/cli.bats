@@ -4,8 +4,8 @@
 # full-screen view, completion.
 load common
 
-COMMANDS="attach detach run status top workers buckets moves flows nf nic losses move pause resume balance
-	check capture gen sim sched doctor version"
+COMMANDS="attach detach run status top workers buckets moves flows nf nic losses move split merge pause resume
+	balance check capture gen sim sched doctor version"
 READERS="status workers buckets moves losses flows nf nic"
 
 setup() {
@@ -88,7 +88,7 @@ send() {
 
 @test "an interface that is not there, and one that is not attached" {
 	refused -1 "nosuch" tb_s attach nosuch --match all -j
-	for c in $READERS detach pause "move 5 1" capture; do
+	for c in $READERS detach pause "move 5 1" "split 5" "merge 5" capture; do
 		set -- $c
 		refused -1 "nosuch" tb_s "$1" nosuch "${@:2}"
 		refused -1 "$TB_D" tb_s "$1" "$TB_D" "${@:2}"

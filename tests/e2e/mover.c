@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mover IF [-d SECONDS] [-r MOVES_PER_SECOND] [-s SEED] [-w] - writes random rows, as fast as it
- * may, as a daemon would: only buckets whose last move has ended, only workers that run. With -w
- * the number of workers changes too. Reads the log of moves as it goes and ends with one line of
- * JSON.
+ * mover IF [-d SECONDS] [-r MOVES_PER_SECOND] [-s SEED] [-w] [-x] - writes random rows, as fast as
+ * it may, as a daemon would: only buckets whose last move has ended, only workers that run. With -w
+ * the number of workers changes too, with -x buckets are split and made whole again. Reads the log
+ * of moves as it goes and ends with one line of JSON.
  */
 #include <jansson.h>
 #include <pthread.h>
@@ -21,6 +21,7 @@
 #include "platform/rpc.h"
 
 #define MEMBERS_US 300000
+#define SPLIT_ROUNDS 8
 
 struct mover {
 	struct sl_instance *inst;
@@ -33,6 +34,7 @@ struct mover {
 	uint32_t parked_max;
 	atomic_bool over;
 	unsigned changes; /* of the number of workers */
+	uint64_t splits, merges; /* that the log says have ended */
 };
 
 static uint32_t draw(struct mover *m, uint32_t n)
@@ -54,6 +56,14 @@ static unsigned running(const struct mover *m, unsigned out[SL_MAX_WORKERS])
 	return n;
 }
 
+/* Is it a part that is being gathered? Who moved it away would keep its bucket split for ever. */
+static bool gathered(const struct mover *m, uint32_t b)
+{
+	int whole = sl_part_of(m->inst, b);
+
+	return whole >= 0 && row_load(&m->inst->rows[whole]).mode != SL_ROW_SPLIT;
+}
+
 static void move_one(struct mover *m, const unsigned *workers, unsigned n)
 {
 	uint32_t b = draw(m, m->inst->buckets);
@@ -61,11 +71,34 @@ static void move_one(struct mover *m, const unsigned *workers, unsigned n)
 	struct sl_row row = row_load(&m->inst->rows[b]);
 	uint16_t to = (uint16_t)workers[draw(m, n)];
 
-	if (word.owner != word.next || row.worker != word.owner || to == row.worker)
+	if (word.owner != word.next || row.worker != word.owner || to == row.worker ||
+	    row.worker >= SL_MAX_WORKERS || gathered(m, b))
 		return;
 	row.worker = to;
 	__atomic_store_n(&m->inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
 	m->asked++;
+}
+
+static void wish(struct mover *m, uint32_t b, enum sl_row_mode mode)
+{
+	uint64_t seen = __atomic_load_n(&m->inst->rows[b], __ATOMIC_ACQUIRE);
+	struct sl_row row = row_unpack(seen);
+
+	row.mode = (uint16_t)mode;
+	__atomic_compare_exchange_n(&m->inst->rows[b], &seen, row_pack(row), false,
+				    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* One bucket more, or one less, half of them split at any time. */
+static void split_one(struct mover *m)
+{
+	unsigned k = draw(m, SL_SPLITS);
+	uint32_t whole = m->inst->control->split[k] - 1;
+
+	if (whole < m->inst->hash_buckets)
+		wish(m, whole, SL_ROW_WORKER);
+	else
+		wish(m, draw(m, m->inst->hash_buckets), SL_ROW_SPLIT);
 }
 
 /* Moves end in any order; stop at the first that is under way and look again later. */
@@ -87,6 +120,8 @@ static void read_log(struct mover *m)
 			return;
 		sl_histogram_add(&m->took, copy.ended_ns - copy.asked_ns);
 		m->rule[copy.rule & 3]++;
+		m->splits += copy.to >= SL_TO_PARTS;
+		m->merges += copy.from >= SL_TO_PARTS;
 		if (copy.parked_max > m->parked_max)
 			m->parked_max = copy.parked_max;
 		m->logged++;
@@ -122,13 +157,14 @@ static void report(struct mover *m, double seconds, unsigned left)
 {
 	printf("{\"seconds\":%.3f,\"asked\":%lu,\"moves\":%lu,\"per_second\":%.0f,\"logged\":%lu,"
 	       "\"missed\":%lu,\"unfinished\":%u,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,"
-	       "\"by_rule\":{\"a\":%lu,\"d\":%lu,\"c\":%lu},\"parked_max\":%u,\"changes\":%u}\n",
+	       "\"by_rule\":{\"a\":%lu,\"d\":%lu,\"c\":%lu},\"parked_max\":%u,\"changes\":%u,"
+	       "\"splits\":%lu,\"merges\":%lu}\n",
 	       seconds, m->asked, (unsigned long)m->inst->control->moves_started,
 	       (double)m->asked / seconds, m->logged, m->missed, left,
 	       (double)sl_histogram_quantile(&m->took, 0.5) / 1e3,
 	       (double)sl_histogram_quantile(&m->took, 0.99) / 1e3, (double)m->took.max / 1e3,
 	       m->rule[SL_DRAIN_A], m->rule[SL_DRAIN_D], m->rule[SL_DRAIN_C], m->parked_max,
-	       m->changes);
+	       m->changes, m->splits, m->merges);
 }
 
 /* A thread of its own: a change returns when the workers that leave have left. */
@@ -147,7 +183,7 @@ static void *change_members(void *arg)
 	return NULL;
 }
 
-static void fire(struct mover *m, double seconds, double rate, bool members)
+static void fire(struct mover *m, double seconds, double rate, bool members, bool splits)
 {
 	uint64_t begin = sl_clock_ns(), end = begin + (uint64_t)(seconds * 1e9);
 	unsigned workers[SL_MAX_WORKERS], n = 0, round = 0;
@@ -163,6 +199,8 @@ static void fire(struct mover *m, double seconds, double rate, bool members)
 			n = running(m, workers);
 		for (unsigned i = 0; n > 1 && i < 256 && (double)m->asked < due; i++)
 			move_one(m, workers, n);
+		if (splits && round % SPLIT_ROUNDS == 0)
+			split_one(m);
 		read_log(m);
 		usleep(200);
 	}
@@ -176,11 +214,11 @@ int main(int argc, char **argv)
 	double seconds = 5, rate = 1e9;
 	static struct mover m = {.random = 88172645463325252ull};
 	struct sl_error err;
-	bool members = false;
+	bool members = false, splits = false;
 	unsigned left;
 	int c;
 
-	while ((c = getopt(argc, argv, "d:r:s:w")) != -1) {
+	while ((c = getopt(argc, argv, "d:r:s:wx")) != -1) {
 		if (c == 'd')
 			seconds = atof(optarg);
 		else if (c == 'r')
@@ -189,6 +227,8 @@ int main(int argc, char **argv)
 			m.random += strtoull(optarg, NULL, 0) * 2654435761u;
 		else if (c == 'w')
 			members = true;
+		else if (c == 'x')
+			splits = true;
 		else
 			return 2;
 	}
@@ -199,7 +239,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < SL_MOVE_LOG; i++)
 		if (m.inst->moves[i].seq > m.log_seq)
 			m.log_seq = m.inst->moves[i].seq;
-	fire(&m, seconds, rate, members);
+	fire(&m, seconds, rate, members, splits);
 	for (int i = 0; (left = under_way(&m)) && i < 500; i++)
 		usleep(10000);
 	read_log(&m);

@@ -140,6 +140,7 @@ const struct sl_nf sluice_nf = {
 	.summary = "checks order and ownership",
 	.key_size = sizeof(struct flow_key),
 	.value_size = sizeof(struct flow),
+	.divisible = true,
 	.create = order_create,
 	.destroy = order_destroy,
 	.process = order_process,

@@ -24,7 +24,8 @@
 #include "dataplane/worker.h"
 #include "platform/cpu.h"
 
-#define RIG_BUCKETS 128
+#define RIG_HASH_BUCKETS SL_MIN_BUCKETS
+#define RIG_BUCKETS (RIG_HASH_BUCKETS + SL_PARTS)
 #define RIG_WORKERS 3
 #define RIG_FRAMES 256
 #define RIG_FRAME 2048
@@ -50,6 +51,7 @@ static inline void rig_maps(struct rig *g)
 {
 	g->inst = (struct sl_instance){.ifaces = 1,
 				       .buckets = RIG_BUCKETS,
+				       .hash_buckets = RIG_HASH_BUCKETS,
 				       .max_workers = RIG_WORKERS,
 				       .grace_fd = -1,
 				       .rows = g->rows,

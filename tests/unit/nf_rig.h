@@ -68,6 +68,7 @@ static inline int rig_open(struct rig *r, const struct sl_nf *nf, const char *ar
 	r->now = 1000 * SEC;
 	random_key((__u64 *)r->hash.key);
 	r->host = (struct sl_nf_host){.buckets = RIG_BUCKETS,
+				      .shards_n = RIG_BUCKETS,
 				      .ifaces = 2,
 				      .iface_names = {"in", "out"},
 				      .workers = 1,

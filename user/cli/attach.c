@@ -203,7 +203,7 @@ static json_t *attached_json(const struct sl_instance *inst, size_t memory)
 						"prog_id", (json_int_t)f->prog_id));
 	}
 	return json_pack("{s:s,s:o,s:i,s:i,s:I}", "instance", inst->name, "interfaces", ifaces,
-			 "buckets", (int)inst->buckets, "max_workers", (int)inst->max_workers,
+			 "buckets", (int)inst->hash_buckets, "max_workers", (int)inst->max_workers,
 			 "memory_bytes", (json_int_t)memory);
 }
 
@@ -223,7 +223,7 @@ static int report(const char *iface, size_t memory)
 			printf("%s: attached in %s mode, instance %s, %u queue%s, %u buckets\n",
 			       inst->iface[i].name, mode_name(inst->iface[i].mode), inst->name,
 			       inst->iface[i].queues, inst->iface[i].queues == 1 ? "" : "s",
-			       inst->buckets);
+			       inst->hash_buckets);
 	}
 	sl_instance_close(inst);
 	return status;

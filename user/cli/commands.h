@@ -19,6 +19,8 @@ int cmd_nf(int argc, char **argv);
 int cmd_nic(int argc, char **argv);
 int cmd_losses(int argc, char **argv);
 int cmd_move(int argc, char **argv);
+int cmd_split(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
 int cmd_balance(int argc, char **argv);

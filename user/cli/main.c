@@ -28,6 +28,8 @@ static const struct command commands[] = {
 	{"nic", cmd_nic, "the NICs' own tables, and whether packets come in as they say"},
 	{"losses", cmd_losses, "where every packet went"},
 	{"move", cmd_move, "move buckets by hand; --pin keeps them there"},
+	{"split", cmd_split, "divide buckets into parts that move by themselves"},
+	{"merge", cmd_merge, "make split buckets whole again"},
 	{"pause", cmd_pause, "stop rebalancing"},
 	{"resume", cmd_resume, "rebalance again"},
 	{"balance", cmd_balance, "plan now; --dry-run only prints the plan"},

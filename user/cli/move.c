@@ -19,8 +19,6 @@
 #include "dataplane/word.h"
 #include "platform/rpc.h"
 
-#define POLL_NS 50000 /* a move under traffic takes some microseconds */
-
 struct move_config {
 	struct opt_list words;
 	bool pin, unpin;
@@ -46,6 +44,25 @@ static const struct opt options[] = {
 static const struct opt_spec spec = {"move", "Move buckets to another worker, with their state",
 				     args, options, NULL};
 
+static int check_range(const struct sl_instance *inst, const struct move_range *r,
+		       struct sl_error *err)
+{
+	for (uint32_t b = r->first; b <= r->last; b++) {
+		const int parts = sl_parts_of(inst, b);
+
+		if (!sl_bucket_exists(inst, b))
+			return sl_error_set(err, -EINVAL,
+					    "bucket %u: instance %s has buckets 0 to %u", r->last,
+					    inst->name, inst->hash_buckets - 1);
+		if (parts >= 0)
+			return sl_error_set(err, -EBUSY,
+					    "bucket %u is split: move its parts %d to %d, or "
+					    "`sluice merge %u` first",
+					    b, parts, parts + SL_SPLIT_PARTS - 1, b);
+	}
+	return 0;
+}
+
 /*
  * Buckets exist, and workers run: a row for a worker that does not is dealt to another at the next
  * start. Nothing is changed.
@@ -54,14 +71,14 @@ static int check_words(const struct sl_instance *inst, const struct move_words *
 		       struct sl_error *err)
 {
 	bool running = sl_instance_running(inst);
+	int ret;
 
 	for (unsigned i = 0; i < w->n; i++) {
 		uint32_t worker = w->range[i].worker;
 
-		if (w->range[i].last >= inst->buckets)
-			return sl_error_set(err, -EINVAL,
-					    "bucket %u: instance %s has buckets 0 to %u",
-					    w->range[i].last, inst->name, inst->buckets - 1);
+		ret = check_range(inst, &w->range[i], err);
+		if (ret)
+			return ret;
 		if (unpin)
 			continue;
 		if (worker >= inst->max_workers)
@@ -85,10 +102,9 @@ static int check_words(const struct sl_instance *inst, const struct move_words *
 	return 0;
 }
 
-/* Wait until the bucket is not under way and, if `worker` is one, is owned by it. */
-static bool settle(const struct sl_instance *inst, uint32_t bucket, int worker, uint64_t deadline)
+bool move_settle(const struct sl_instance *inst, uint32_t bucket, int worker, uint64_t deadline)
 {
-	const struct timespec pause = {.tv_nsec = POLL_NS};
+	const struct timespec pause = {.tv_nsec = MOVE_POLL_NS};
 
 	for (;;) {
 		struct sl_owner o = owner_load(&inst->owners[bucket]);
@@ -112,7 +128,7 @@ static bool store_row(struct sl_instance *inst, uint32_t bucket, uint16_t worker
 		uint64_t seen = __atomic_load_n(&inst->rows[bucket], __ATOMIC_ACQUIRE);
 		struct sl_row row = row_unpack(seen);
 
-		if (!settle(inst, bucket, row.worker, deadline))
+		if (!move_settle(inst, bucket, row.worker, deadline))
 			return false;
 		row.worker = worker;
 		row.mode = SL_ROW_WORKER;
@@ -171,11 +187,11 @@ static json_t *watch(const struct sl_instance *inst, const struct move_words *w,
 
 	for (unsigned i = 0; i < w->n; i++)
 		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++)
-			settle(inst, b, (int)w->range[i].worker, deadline);
+			move_settle(inst, b, (int)w->range[i].worker, deadline);
 	n = move_log_read(inst->moves, seq, moves);
 	for (unsigned i = 0; i < w->n; i++)
 		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++) {
-			bool done = settle(inst, b, (int)w->range[i].worker, 0);
+			bool done = move_settle(inst, b, (int)w->range[i].worker, 0);
 
 			*late += !done;
 			json_array_append_new(rows,

@@ -6,6 +6,9 @@
 #define SL_CLI_MOVE_H
 
 #include "cli/options.h"
+#include "platform/instance.h"
+
+#define MOVE_POLL_NS 50000 /* a move under traffic takes some microseconds */
 
 /* Buckets first..last to one worker. */
 struct move_range {
@@ -26,5 +29,11 @@ struct move_words {
  */
 int move_words_parse(const struct opt_list *words, bool unpin, struct move_words *out,
 		     struct sl_error *err);
+
+/*
+ * Wait until the bucket is not under way and, if `worker` is one, is owned by it; until `deadline`
+ * of sample_clock(). True if it is so.
+ */
+bool move_settle(const struct sl_instance *inst, uint32_t bucket, int worker, uint64_t deadline);
 
 #endif /* SL_CLI_MOVE_H */

@@ -62,14 +62,22 @@ const char *move_rule_name(uint32_t rule)
 	}
 }
 
+json_t *worker_or_null(uint16_t worker)
+{
+	return worker < SL_MAX_WORKERS ? json_integer(worker) : json_null();
+}
+
 json_t *move_json(const struct sl_move *m)
 {
 	bool ended = m->ended_ns >= m->asked_ns && m->ended_ns;
 
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:o,s:I,s:s?}", "seq", (json_int_t)m->seq,
-			 "bucket", (json_int_t)m->bucket, "from", (json_int_t)m->from, "to",
-			 (json_int_t)m->to, "epoch", (json_int_t)m->epoch, "asked_us",
-			 (double)m->asked_ns / 1e3, "took_us",
+	return json_pack("{s:I,s:I,s:s,s:o,s:o,s:I,s:f,s:o,s:I,s:s?}", "seq", (json_int_t)m->seq,
+			 "bucket", (json_int_t)m->bucket, "kind",
+			 m->to >= SL_TO_PARTS	  ? "split"
+			 : m->from >= SL_TO_PARTS ? "merge"
+						  : "move",
+			 "from", worker_or_null(m->from), "to", worker_or_null(m->to), "epoch",
+			 (json_int_t)m->epoch, "asked_us", (double)m->asked_ns / 1e3, "took_us",
 			 ended ? json_real((double)(m->ended_ns - m->asked_ns) / 1e3) : json_null(),
 			 "parked_max", (json_int_t)m->parked_max, "rule",
 			 ended ? move_rule_name(m->rule) : NULL);

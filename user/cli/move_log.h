@@ -21,6 +21,9 @@ unsigned move_log_latest(struct sl_move *moves, unsigned count, unsigned n);
 /* "a", "d", "c", or NULL while none applies. */
 const char *move_rule_name(uint32_t rule);
 
+/* Its number; null: the bucket's parts, or nobody. */
+json_t *worker_or_null(uint16_t worker);
+
 /* As sluice(8) documents it. NULL: no memory. */
 json_t *move_json(const struct sl_move *m);
 

@@ -59,6 +59,7 @@ static void format_took(const json_t *value, char *buf, size_t size)
 static const struct column move_columns[] = {
 	{"asked_us", "when", ALIGN_RIGHT, format_age},
 	{"bucket", "bucket", ALIGN_RIGHT, NULL},
+	{"kind", "kind", ALIGN_LEFT, NULL},
 	{"from", "from", ALIGN_RIGHT, NULL},
 	{"to", "to", ALIGN_RIGHT, NULL},
 	{"epoch", "epoch", ALIGN_RIGHT, NULL},

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/elastic.h"
 #include "cli/options.h"
+#include "cli/move_log.h"
 #include "cli/output.h"
 #include "cli/sample.h"
 #include "cli/target.h"
@@ -147,13 +148,18 @@ static bool *pinned_buckets(const struct sl_instance *inst)
 	return pinned;
 }
 
-static json_t *bucket_json(const struct bucket_rate *b, unsigned bucket, bool pinned)
+static json_t *bucket_json(const struct sl_instance *inst, const struct bucket_rate *b,
+			   unsigned bucket, bool pinned)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:b,s:I,s:I,s:f,s:f,s:I,s:I,s:b}", "bucket",
-			 I(bucket), "worker", I(b->row.worker), "owner", I(b->owner.owner), "next",
-			 I(b->owner.next), "epoch", I(b->owner.epoch), "moving",
-			 b->owner.owner != b->owner.next, "packets", I(b->packets), "bytes",
-			 I(b->bytes), "load", b->load, "pps", b->pps, "flows", I(b->flows),
+	const int parts = sl_parts_of(inst, bucket), of = sl_part_of(inst, bucket);
+
+	return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:I,s:b,s:I,s:I,s:f,s:f,s:I,s:I,s:b}", "bucket",
+			 I(bucket), "worker", worker_or_null(b->row.worker), "owner",
+			 worker_or_null(b->owner.owner), "next", worker_or_null(b->owner.next),
+			 "parts", parts < 0 ? json_null() : json_integer(parts), "part_of",
+			 of < 0 ? json_null() : json_integer(of), "epoch", I(b->owner.epoch),
+			 "moving", b->owner.owner != b->owner.next, "packets", I(b->packets),
+			 "bytes", I(b->bytes), "load", b->load, "pps", b->pps, "flows", I(b->flows),
 			 "parked", I(b->parked), "pinned", pinned);
 }
 
@@ -161,6 +167,8 @@ static const struct column bucket_columns[] = {
 	{"bucket", "bucket", ALIGN_RIGHT, NULL},
 	{"worker", "worker", ALIGN_RIGHT, NULL},
 	{"owner", "owner", ALIGN_RIGHT, NULL},
+	{"parts", "parts", ALIGN_RIGHT, NULL},
+	{"part_of", "part of", ALIGN_RIGHT, NULL},
 	{"load", "load", ALIGN_RIGHT, format_percent},
 	{"pps", "packets/s", ALIGN_RIGHT, format_count},
 	{"packets", "packets", ALIGN_RIGHT, NULL},
@@ -202,11 +210,13 @@ static json_t *buckets_json(const struct sl_instance *inst, const struct sample 
 	for (unsigned i = 0; i < inst->buckets; i++) {
 		const struct bucket_rate *b = &s->buckets[order[i]];
 
+		if (!sl_bucket_exists(inst, order[i]))
+			continue;
 		if (config->worker != ANY_WORKER && b->owner.owner != config->worker)
 			continue;
 		if (config->top && json_array_size(rows) >= config->top)
 			break;
-		json_array_append_new(rows, bucket_json(b, order[i], pinned[order[i]]));
+		json_array_append_new(rows, bucket_json(inst, b, order[i], pinned[order[i]]));
 	}
 out:
 	free(order);

@@ -228,8 +228,8 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 	return json_pack(
 		"{s:s,s:b,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
 		"instance", inst->name, "stack", !!(c->flags & SL_CTL_STACK), "ready", ready,
-		"interfaces", interfaces_json(inst), "buckets", I(inst->buckets), "max_workers",
-		I(inst->max_workers), "rules", rules_json(inst), "local",
+		"interfaces", interfaces_json(inst), "buckets", I(inst->hash_buckets),
+		"max_workers", I(inst->max_workers), "rules", rules_json(inst), "local",
 		!!(c->flags & SL_CTL_LOCAL), "hash",
 		c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "stamp",
 		c->flags & SL_CTL_INBAND ? "inband" : "metadata", "epoch", I(c->epoch), "settled",

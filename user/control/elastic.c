@@ -22,6 +22,8 @@ static void look_at_buckets(struct sl_elastic_view *v, double target, const stru
 		const struct sl_plan_bucket *k = &buckets[b];
 		struct sl_elastic_worker *w = &v->worker[k->worker];
 
+		if (s->buckets[b].absent)
+			continue;
 		w->holds = true;
 		w->cost += 1 + k->weight;
 		if (s->buckets[b].owner < v->workers_n)

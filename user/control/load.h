@@ -41,6 +41,7 @@ struct sl_sample_bucket {
 	uint32_t flows; /* of its shard: what a move carries along */
 	uint16_t owner; /* who holds the shard */
 	uint16_t target; /* where the row points */
+	bool absent; /* a part that is not in use, or a bucket whose parts have the packets */
 	bool moving; /* a move is under way */
 };
 

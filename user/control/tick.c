@@ -200,7 +200,8 @@ static void prepare_buckets(struct sl_tick *t, const struct sl_sample *s,
 			.load = held ? 0 : t->load.buckets[b].load,
 			.weight = k->flows / flows + PARKED_WEIGHT * t->load.buckets[b].rate / rate,
 			.worker = (uint16_t)(at < s->workers_n ? at : 0),
-			.pinned = held || k->moving || t->pinned[b] || at >= s->workers_n,
+			.pinned = held || k->absent || k->moving || t->pinned[b] ||
+				  at >= s->workers_n,
 		};
 	}
 }

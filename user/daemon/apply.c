@@ -47,7 +47,7 @@ void served_mark(struct served *s, uint32_t bucket, enum sl_row_mode mode)
 	struct sl_row row;
 
 	__builtin_memcpy(&row, &old, sizeof(row));
-	if (row.mode == mode)
+	if (row.mode == mode || row.mode == SL_ROW_SPLIT)
 		return;
 	row.mode = (uint16_t)mode;
 	__builtin_memcpy(&word, &row, sizeof(word));

@@ -144,7 +144,7 @@ static void take_over(struct daemon *d, const char *name)
 	d->served[d->served_n++] = s;
 	set_hardware(s, sl_config_instance(d->config, inst->name));
 	log_line(LOG_NOTICE, "%s: adopted: %u interfaces, %u buckets%s", inst->name, inst->ifaces,
-		 inst->buckets, s->balance.enabled ? "" : ", balancing disabled");
+		 inst->hash_buckets, s->balance.enabled ? "" : ", balancing disabled");
 	instances_refresh_addresses(d);
 }
 
@@ -177,7 +177,7 @@ static bool same_shape(const struct sl_instance *inst, const struct sl_instance_
 	bool toeplitz = inst->control->flags & SL_CTL_TOEPLITZ;
 	bool stack = inst->control->flags & SL_CTL_STACK;
 
-	if (inst->buckets != in->buckets || inst->max_workers != in->max_workers ||
+	if (inst->hash_buckets != in->buckets || inst->max_workers != in->max_workers ||
 	    inst->ifaces != in->ifaces_n || stack != in->stack || toeplitz != in->toeplitz)
 		return false;
 	for (unsigned i = 0; i < inst->ifaces; i++)

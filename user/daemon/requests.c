@@ -241,10 +241,10 @@ static int set_pinned(struct daemon *d, json_t *request, bool pinned, json_t **r
 		return -ENOENT;
 	if (!json_is_integer(first) || (last && !json_is_integer(last)))
 		return sl_error_set(err, -EINVAL, "name buckets: \"first\" and \"last\"");
-	if (a < 0 || b < a || b >= s->inst->buckets)
+	if (a < 0 || b < a || b >= s->inst->buckets || !sl_bucket_exists(s->inst, (uint32_t)b))
 		return sl_error_set(
 			err, -ERANGE, "buckets %lld-%lld: %s has 0-%u, name some of these",
-			(long long)a, (long long)b, s->inst->name, s->inst->buckets - 1);
+			(long long)a, (long long)b, s->inst->name, s->inst->hash_buckets - 1);
 	served_pin(s, (uint32_t)a, (uint32_t)b, pinned);
 	*result = json_pack("{s:s,s:I}", "instance", s->inst->name, "pinned",
 			    (json_int_t)pinned_count(s));

@@ -60,7 +60,7 @@ struct sl_sample served_sample(struct served *s, uint64_t now_ns);
 /* --- apply.c */
 /* Store the rows of a plan and wake the dataplane. Returns the rows stored. */
 unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsigned n);
-/* The bucket's row gets this mode and stays otherwise. */
+/* The bucket's row gets this mode and stays otherwise; one that is to be split keeps its own. */
 void served_mark(struct served *s, uint32_t bucket, enum sl_row_mode mode);
 
 /* --- round.c */

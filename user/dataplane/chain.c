@@ -169,6 +169,17 @@ size_t chain_shard_bytes(const struct sl_chain *chain)
 	return bytes;
 }
 
+bool chain_divisible(const struct sl_chain *chain)
+{
+	for (unsigned i = 0; i < chain->n; i++) {
+		const struct sl_nf *nf = chain->slot[i].nf;
+
+		if (!nf->divisible && (nf->key_size || nf->shard_size))
+			return false;
+	}
+	return true;
+}
+
 static int attach_nf(struct chain_slot *s, const struct sl_nf_host *host, struct sl_error *err)
 {
 	char why[256] = "";
@@ -177,7 +188,7 @@ static int attach_nf(struct chain_slot *s, const struct sl_nf_host *host, struct
 
 	s->host = *host;
 	s->host.shard_stride = shard_stride(s->nf);
-	bytes = s->host.shard_stride * host->buckets;
+	bytes = s->host.shard_stride * host->shards_n;
 	if (bytes) {
 		s->host.shards = aligned_alloc(SL_CACHE_LINE, bytes);
 		if (!s->host.shards)

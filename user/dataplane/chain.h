@@ -25,6 +25,8 @@ int chain_start(struct sl_chain *chain, struct sl_error *err);
 int chain_attach(struct sl_chain *chain, const struct sl_nf_host *host, struct sl_error *err);
 /* Bytes of state besides flows that the NFs have in each shard. */
 size_t chain_shard_bytes(const struct sl_chain *chain);
+/* May a bucket's state be divided by the hash? */
+bool chain_divisible(const struct sl_chain *chain);
 void chain_close(struct sl_chain *chain);
 
 unsigned chain_slots(const struct sl_chain *chain);

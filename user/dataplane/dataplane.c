@@ -118,6 +118,7 @@ static void flow_configs(struct sl_dataplane *dp)
 									: nf->idle_ms,
 			.budget = &dp->flow_budget,
 			.flow_end = nf->flow_end,
+			.flow_moved = nf->flow_moved,
 			.self = chain_self(dp->chain, s),
 		};
 	}

@@ -17,7 +17,7 @@
 struct shard_walk {
 	uint64_t cursor;
 	uint8_t slot;
-	bool done;
+	_Atomic bool done;
 };
 
 /* Flows copied by one worker. */
@@ -36,7 +36,6 @@ struct copy_head {
 
 struct sl_export {
 	struct sl_dataplane *dp;
-	_Atomic uint32_t shards_done;
 	struct shard_walk *walk; /* [buckets] */
 	struct copies *copies; /* [workers_max] */
 };
@@ -94,8 +93,8 @@ static unsigned walk_shard(struct sl_export *e, struct worker *w, uint32_t bucke
 		if (n >= budget)
 			return n;
 	}
-	k->done = true;
-	atomic_fetch_add_explicit(&e->shards_done, 1, memory_order_release);
+	/* pairs with the acquire in all_done() */
+	atomic_store_explicit(&k->done, true, memory_order_release);
 	return n;
 }
 
@@ -243,6 +242,17 @@ static void export_free(struct sl_export *e)
 	free(e);
 }
 
+/* Nobody has the flows of a bucket that is split, nor a part that is not in use. A flow whose shard
+ * becomes another one meanwhile may be listed twice. */
+static bool all_done(const struct sl_export *e)
+{
+	for (uint32_t b = 0; b < e->dp->inst->buckets; b++)
+		if (!atomic_load_explicit(&e->walk[b].done, memory_order_acquire) &&
+		    owner_load(&e->dp->inst->owners[b]).owner < SL_MAX_WORKERS)
+			return false;
+	return true;
+}
+
 int export_flows(struct sl_dataplane *dp, unsigned timeout_ms, json_t **out, struct sl_error *err)
 {
 	uint64_t until = sl_clock_ns() + timeout_ms * 1000000ull;
@@ -254,7 +264,7 @@ int export_flows(struct sl_dataplane *dp, unsigned timeout_ms, json_t **out, str
 	atomic_store(&dp->export, e);
 	for (unsigned i = 0; i < dp->workers_max; i++)
 		worker_wake(&dp->worker[i]);
-	while (atomic_load_explicit(&e->shards_done, memory_order_acquire) < dp->inst->buckets) {
+	while (!all_done(e)) {
 		if (atomic_load(&dp->stop)) {
 			ret = sl_error_set(err, -ECANCELED, "the dataplane is stopping");
 			break;

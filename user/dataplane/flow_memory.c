@@ -25,6 +25,12 @@ static bool budget_take(struct sl_flow_budget *b, size_t bytes)
 	return true;
 }
 
+/* The flow is charged elsewhere and gives that back soon. */
+static void budget_force(struct sl_flow_budget *b, size_t bytes)
+{
+	atomic_fetch_add_explicit(&b->used, bytes, memory_order_relaxed);
+}
+
 static void budget_give(struct sl_flow_table *t, size_t bytes)
 {
 	atomic_fetch_sub_explicit(&t->config->budget->used, bytes, memory_order_relaxed);
@@ -50,7 +56,9 @@ bool flow_charge(struct sl_flow_table *t, size_t bytes)
 	need = bytes - t->credit;
 	if (!extra || !budget_take(t->config->budget, need + extra)) {
 		extra = 0;
-		if (!budget_take(t->config->budget, need))
+		if (t->heir)
+			budget_force(t->config->budget, need);
+		else if (!budget_take(t->config->budget, need))
 			return false;
 	}
 	t->bytes += need + extra;

@@ -128,7 +128,7 @@ struct sl_flow_counts sl_flow_table_take_counts(struct sl_flow_table *t)
 }
 
 /* The next entry down, from the top again behind the last. Requires a slab. */
-static struct flow_entry *sweep_next(struct sl_flow_table *t)
+struct flow_entry *flow_sweep_next(struct sl_flow_table *t)
 {
 	if (!t->sweep_slot || t->sweep_slab >= t->nslabs) {
 		bool below = t->sweep_slab && t->sweep_slab <= t->nslabs;
@@ -139,7 +139,7 @@ static struct flow_entry *sweep_next(struct sl_flow_table *t)
 	return entry_at(t, t->sweep_slab, --t->sweep_slot);
 }
 
-static void give_back(struct sl_flow_table *t, unsigned steps)
+void flow_give_back(struct sl_flow_table *t, unsigned steps)
 {
 	for (unsigned i = 0; i < steps; i++) {
 		if (flow_store_sparse(t))
@@ -159,7 +159,7 @@ unsigned sl_flow_table_expire(struct sl_flow_table *t, uint64_t now_ns, unsigned
 	if (t->idle_ticks == FLOW_NEVER)
 		look = 0;
 	for (uint64_t i = 0; i < look; i++) {
-		struct flow_entry *e = sweep_next(t);
+		struct flow_entry *e = flow_sweep_next(t);
 
 		if (e->stamp && flow_age(e, tick) >= t->idle_ticks) {
 			flow_end(t, e);
@@ -167,7 +167,7 @@ unsigned sl_flow_table_expire(struct sl_flow_table *t, uint64_t now_ns, unsigned
 		}
 	}
 	t->counts.expired += gone;
-	give_back(t, budget / SWEEP_PER_SLAB + 1);
+	flow_give_back(t, budget / SWEEP_PER_SLAB + 1);
 	return gone;
 }
 

@@ -41,6 +41,8 @@ struct sl_flow_config {
 	struct sl_flow_budget *budget;
 	/* Once for every flow, however it ends. Must not call the table. May be NULL. */
 	void (*flow_end)(void *self, const void *key, void *value);
+	/* For every flow that sl_flow_table_give() moves. May be NULL. */
+	void (*flow_moved)(void *self, const void *key, void *value, unsigned from, unsigned to);
 	void *self;
 };
 
@@ -68,6 +70,25 @@ struct sl_flow_counts sl_flow_table_take_counts(struct sl_flow_table *t);
  * calling also where idle_ms is 0. Ends the validity of value pointers.
  */
 unsigned sl_flow_table_expire(struct sl_flow_table *t, uint64_t now_ns, unsigned budget);
+
+/*
+ * Where flows go that leave a table: to table[hash >> shift], or all to table[0] with shift 32.
+ * Their shards have these numbers, for flow_moved.
+ */
+struct sl_flow_heirs {
+	struct sl_flow_table *const *table;
+	unsigned from, to; /* shard of the giving table; of table[0], the others follow */
+	unsigned shift;
+};
+
+/*
+ * Move up to `budget` flows, with their idle times; returns how many are left. Moving takes memory
+ * before it gives any back, and the budget's limit is not asked: a flow that has room keeps it. One
+ * for which there is no memory at all, or no place (see above), ends and counts as evicted. Ends
+ * the validity of value pointers.
+ */
+uint64_t sl_flow_table_give(struct sl_flow_table *t, const struct sl_flow_heirs *heirs,
+			    unsigned budget);
 
 /*
  * Walk the flows: *cursor 0 starts; returns false at the end. Between calls the table may change; a

@@ -15,6 +15,7 @@
  *   flow_overflow.c buckets that continue full ones
  *   flow_lookup.c   the look-ups of nf.h; making and evicting flows
  *   flow_table.c    life of a table, expiry, walking
+ *   flow_give.c     flows that go to other tables
  */
 #ifndef SL_DATAPLANE_FLOW_TABLE_IMPL_H
 #define SL_DATAPLANE_FLOW_TABLE_IMPL_H
@@ -121,6 +122,7 @@ struct sl_flow_table {
 	uint32_t nslabs;
 	uint32_t slab_max; /* entries of a large slab */
 	uint32_t sweep_slab, sweep_slot; /* the expiry sweep goes down from here */
+	bool heir; /* takes a flow that was charged elsewhere: the limit is not asked */
 	size_t bytes; /* charged to the budget, credit included */
 	size_t credit; /* of these, not in use */
 	struct sl_flow_counts counts;
@@ -175,6 +177,10 @@ void flow_overflow_free(struct sl_flow_table *t, uint32_t i);
 
 /* flow_table.c: the flow's end: out of the index, flow_end called, the entry free. */
 void flow_end(struct sl_flow_table *t, struct flow_entry *e);
+/* The next entry of the sweep, live or not; there is a slab. */
+struct flow_entry *flow_sweep_next(struct sl_flow_table *t);
+/* Memory that is not needed any more, in so many steps. */
+void flow_give_back(struct sl_flow_table *t, unsigned steps);
 
 static inline void *flow_at(const struct flow_segments *s, uint32_t i)
 {

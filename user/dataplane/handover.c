@@ -2,14 +2,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dataplane/divide.h"
 #include "dataplane/handover.h"
 #include "dataplane/park.h"
 #include "dataplane/transmit.h"
 #include "platform/clock.h"
 
+/* For every bucket, and a power of two. */
+static uint32_t inbox_room(const struct sl_dataplane *dp)
+{
+	return dp->inst->buckets > dp->inst->hash_buckets ? 2 * dp->inst->hash_buckets
+							  : dp->inst->buckets;
+}
+
 uint64_t handover_memory(const struct sl_dataplane *dp)
 {
-	return (uint64_t)dp->inst->buckets * (dp->outgoing_stride + 2 * sizeof(uint32_t));
+	const uint64_t buckets = dp->inst->buckets;
+
+	return buckets * (dp->outgoing_stride + sizeof(uint32_t)) +
+	       inbox_room(dp) * sizeof(uint32_t);
 }
 
 int handover_init(struct worker *w)
@@ -19,8 +30,8 @@ int handover_init(struct worker *w)
 
 	w->outgoing = calloc(buckets, dp->outgoing_stride);
 	w->outgoing_list = malloc(buckets * sizeof(uint32_t));
-	w->inbox.bucket = malloc(buckets * sizeof(uint32_t));
-	w->inbox.mask = buckets - 1;
+	w->inbox.bucket = malloc(inbox_room(dp) * sizeof(uint32_t));
+	w->inbox.mask = inbox_room(dp) - 1;
 	return w->outgoing && w->outgoing_list && w->inbox.bucket ? 0 : -ENOMEM;
 }
 
@@ -50,11 +61,15 @@ static void inbox_take(struct worker *w)
 
 	for (; head != tail; head++) {
 		uint32_t b = w->inbox.bucket[head & w->inbox.mask];
+		struct sl_owner word = owner_load(&w->dp->inst->owners[b]);
 		struct sl_outgoing *out = outgoing_of(w, b);
 
 		memset(out, 0, w->dp->outgoing_stride);
 		out->bucket = b;
-		out->epoch = owner_load(&w->dp->inst->owners[b]).epoch;
+		out->epoch = word.epoch;
+		out->kind = to_parts(word.next)	   ? OUT_SPLIT
+			    : to_parts(word.owner) ? OUT_MERGE
+						   : OUT_MOVE;
 		w->outgoing_list[w->outgoing_n++] = b;
 	}
 	atomic_store_explicit(&w->inbox.head, head, memory_order_relaxed);
@@ -69,7 +84,8 @@ static bool ring_drained_a(const struct worker *w, const struct sl_outgoing *out
 /*
  * (d): what was numbered before the new owner's first packet, or at all, has been processed here.
  * The epoch is seen first: then a number that the counter does not show yet belongs to a run of XDP
- * that reads the new row.
+ * that reads the new row. Not for the end of a split: a run that has read the bucket's old row may
+ * not have taken its number at the part yet.
  */
 static bool ring_drained_d(const struct worker *w, const struct sl_outgoing *out, unsigned r)
 {
@@ -124,7 +140,7 @@ static bool ring_drained(struct worker *w, struct sl_outgoing *out, unsigned r)
 		rule = SL_DRAIN_NONE;
 	else if (!w->dp->generic && ring_drained_a(w, out, r))
 		rule = SL_DRAIN_A;
-	else if (!w->dp->generic && ring_drained_d(w, out, r))
+	else if (!w->dp->generic && out->kind != OUT_MERGE && ring_drained_d(w, out, r))
 		rule = SL_DRAIN_D;
 	else if (ring_drained_c(w, out, r))
 		rule = SL_DRAIN_C;
@@ -168,6 +184,7 @@ static void handover_release(struct worker *w, const struct sl_outgoing *out)
 		field_store(log->ended_ns, sl_clock_ns());
 	}
 	count_release(w, out->rule);
+	divide_release(w, out, word);
 	word.owner = word.next;
 	/*
 	 * Only the owner changes a moving word. Release: pairs with owner_load(); everything done
@@ -190,11 +207,11 @@ bool handover_check(struct worker *w)
 		 * transmissions before B can send. It is asked once for all buckets: nothing is
 		 * transmitted meanwhile.
 		 */
-		if (!rings_drained(w, out) || park_waits(w, out->bucket))
+		if (!rings_drained(w, out) || divide_waits(w, out))
 			continue;
 		if (taken < 0)
 			taken = transmit_taken(w);
-		if (!taken)
+		if (!taken || !divide_flows(w, out))
 			continue;
 		w->outgoing_list[i] = w->outgoing_list[--w->outgoing_n];
 		handover_release(w, out);

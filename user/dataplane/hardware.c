@@ -62,7 +62,7 @@ static void forget_counts(struct hw_iface *f)
 
 static int make_counts(struct hw_iface *f)
 {
-	const size_t buckets = f->dp->inst->buckets;
+	const size_t buckets = f->dp->inst->hash_buckets;
 
 	f->queues = atomic_load(&f->dp->iface_active[f->index]);
 	f->seen = calloc(f->queues * buckets, sizeof(*f->seen));
@@ -121,7 +121,7 @@ static void take(struct hw_iface *f, uint64_t now_ns)
 	f->retry_ns = now_ns + RETRY_NS;
 	if (!rc) {
 		hw_look(f); /* begins to count */
-		memset(f->load, 0, f->dp->inst->buckets * sizeof(*f->load));
+		memset(f->load, 0, f->dp->inst->hash_buckets * sizeof(*f->load));
 		memset(&f->watch, 0, sizeof(f->watch));
 		show(f, SL_NIC_UNPROVEN, 0);
 		dp_log(f->dp, "%s: the NIC's table of %u entries follows the workers", name_of(f),

@@ -15,7 +15,7 @@ static const volatile struct sl_bucket_stats *stats(const struct hw_iface *f, un
 /* By difference, modulo 2^32; the first look only begins. */
 static void count(struct hw_iface *f)
 {
-	const unsigned buckets = f->dp->inst->buckets;
+	const unsigned buckets = f->dp->inst->hash_buckets;
 
 	for (unsigned q = 0; q < f->queues; q++) {
 		uint32_t *seen = &f->seen[(size_t)q * buckets], *n = &f->count[(size_t)q * buckets];
@@ -32,7 +32,7 @@ static void count(struct hw_iface *f)
 
 static void follow_load(struct hw_iface *f)
 {
-	const unsigned buckets = f->dp->inst->buckets;
+	const unsigned buckets = f->dp->inst->hash_buckets;
 
 	for (unsigned b = 0; b < buckets; b++) {
 		double sum = 0;
@@ -45,7 +45,7 @@ static void follow_load(struct hw_iface *f)
 
 enum sl_reta_verdict hw_look(struct hw_iface *f)
 {
-	const struct sl_reta_look look = {.buckets = f->dp->inst->buckets,
+	const struct sl_reta_look look = {.buckets = f->dp->inst->hash_buckets,
 					  .entries = f->nic.rss.entries,
 					  .reta = f->nic.rss.reta,
 					  .count = f->count,

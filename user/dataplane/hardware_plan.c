@@ -14,7 +14,7 @@ static bool settled(const struct sl_dataplane *dp, uint32_t bucket)
 	const struct sl_row row = row_load(&dp->inst->rows[bucket]);
 	const struct sl_owner word = owner_load(&dp->inst->owners[bucket]);
 
-	return word.owner == word.next && row.worker == word.owner;
+	return word.owner == word.next && row.worker == word.owner && !to_parts(word.owner);
 }
 
 /* Buckets of an entry: those that agree with it in the bits that both tables have. */
@@ -23,27 +23,39 @@ static bool settled(const struct sl_dataplane *dp, uint32_t bucket)
 
 static bool entry_settled(const struct hw_iface *f, unsigned entry)
 {
-	for_each_bucket_of(b, entry, f->dp->inst->buckets,
+	for_each_bucket_of(b, entry, f->dp->inst->hash_buckets,
 			   f->nic.rss.entries) if (!settled(f->dp, b)) return false;
 	return true;
+}
+
+/* Of a split bucket the owner of its first part: its entry stays, see settled(). */
+static uint16_t main_owner(const struct sl_dataplane *dp, uint32_t b)
+{
+	const uint16_t owner = owner_load(&dp->inst->owners[b]).owner;
+	uint16_t part;
+
+	if (!to_parts(owner))
+		return owner;
+	part = owner_load(&dp->inst->owners[part_first(dp->inst, owner - SL_TO_PARTS)]).owner;
+	return part < SL_MAX_WORKERS ? part : 0;
 }
 
 /* What the table should be, into f->want. */
 static int plan(struct hw_iface *f)
 {
 	const struct sl_dataplane *dp = f->dp;
-	uint16_t *worker = malloc(dp->inst->buckets * sizeof(*worker));
+	uint16_t *worker = malloc(dp->inst->hash_buckets * sizeof(*worker));
 	uint64_t own[SL_MAX_WORKERS];
 	double share;
 	int rc;
 
 	if (!worker)
 		return -ENOMEM;
-	for (uint32_t b = 0; b < dp->inst->buckets; b++)
-		worker[b] = owner_load(&dp->inst->owners[b]).owner;
+	for (uint32_t b = 0; b < dp->inst->hash_buckets; b++)
+		worker[b] = main_owner(dp, b);
 	sl_reta_own(own, atomic_load(&dp->workers_now), f->queues);
 	memcpy(f->want, f->nic.rss.reta, sizeof(f->want));
-	rc = sl_reta_plan(&(struct sl_reta_plan){.buckets = dp->inst->buckets,
+	rc = sl_reta_plan(&(struct sl_reta_plan){.buckets = dp->inst->hash_buckets,
 						 .entries = f->nic.rss.entries,
 						 .worker = worker,
 						 .load = f->load,
@@ -67,7 +79,7 @@ static uint16_t ring_of(const struct hw_iface *f, uint32_t queue)
  */
 static unsigned list_items(struct hw_iface *f)
 {
-	const unsigned buckets = f->dp->inst->buckets, entries = f->nic.rss.entries;
+	const unsigned buckets = f->dp->inst->hash_buckets, entries = f->nic.rss.entries;
 	struct sl_resteer_item *item = resteer_items(f->dp);
 	uint32_t taken[SL_MAX_BUCKETS / 32] = {0};
 	unsigned n = 0;
@@ -93,7 +105,7 @@ static unsigned list_items(struct hw_iface *f)
 /* An entry of which not every bucket could be held is not written. How many are left. */
 static unsigned drop_unheld(struct hw_iface *f, unsigned n)
 {
-	const unsigned entries = f->nic.rss.entries, buckets = f->dp->inst->buckets;
+	const unsigned entries = f->nic.rss.entries, buckets = f->dp->inst->hash_buckets;
 	const struct sl_resteer_item *item = resteer_items(f->dp);
 	unsigned left = 0;
 

@@ -122,6 +122,7 @@ struct sl_park {
 struct sl_outgoing {
 	uint32_t bucket;
 	uint32_t epoch;
+	enum { OUT_MOVE, OUT_SPLIT, OUT_MERGE } kind; /* OUT_MERGE: of the bucket's parts */
 	enum sl_drain_rule rule; /* of the last ring to drain */
 	uint64_t drained[SL_RING_WORDS];
 	uint64_t targeted[SL_RING_WORDS];
@@ -296,6 +297,12 @@ struct sl_dataplane {
 	_Atomic uint32_t tap_users; /* workers inside tap_send() */
 	struct sl_rpc_server *rpc;
 };
+
+/* The first part of a split. */
+static inline uint32_t part_first(const struct sl_instance *inst, unsigned split)
+{
+	return inst->hash_buckets + split * SL_SPLIT_PARTS;
+}
 
 static inline struct sl_shard *shard_of(const struct sl_dataplane *dp, uint32_t bucket)
 {

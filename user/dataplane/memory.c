@@ -63,7 +63,7 @@ static int refuse(const struct sl_dataplane *dp, uint64_t need, uint64_t availab
 			    "(%u), or attach with fewer --buckets (%u)",
 			    need >> 20, available >> 20, *group ? " in memory cgroup " : "", group,
 			    dp->workers_max, dp->xsk_opts.rx_size, dp->park_limit,
-			    dp->inst->buckets);
+			    dp->inst->hash_buckets);
 }
 
 int memory_claim(const struct sl_dataplane *dp, struct sl_error *err)

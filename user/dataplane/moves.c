@@ -6,12 +6,13 @@
 #include "dataplane/handover.h"
 #include "dataplane/move_entry.h"
 #include "dataplane/moves.h"
+#include "dataplane/split.h"
 #include "dataplane/worker.h"
 #include "platform/clock.h"
 
 /* A leaving worker still has its sockets: a row that names it is carried out, and its bucket then
  * moved on. */
-static bool worker_serves(const struct sl_dataplane *dp, unsigned id)
+bool moves_serves(const struct sl_dataplane *dp, unsigned id)
 {
 	return id < dp->workers_max &&
 	       __atomic_load_n(&dp->inst->workers[id].state, __ATOMIC_ACQUIRE) != SL_WORKER_ABSENT;
@@ -34,10 +35,31 @@ static bool every_worker_has_rows(const struct sl_instance *inst, unsigned worke
 	return n == workers;
 }
 
+static uint16_t deal_bucket(const struct sl_instance *inst, uint32_t bucket, unsigned workers)
+{
+	return sl_deal(bucket & (inst->hash_buckets - 1), inst->hash_buckets, workers);
+}
+
+static void settle_bucket(struct sl_instance *inst, uint32_t bucket, bool deal, unsigned workers,
+			  uint32_t epoch)
+{
+	struct sl_row row = row_load(&inst->rows[bucket]);
+	struct sl_owner word;
+
+	if (split_settles(inst, bucket, &row.worker))
+		deal = false;
+	else if (deal || row.worker >= workers)
+		row.worker = deal_bucket(inst, bucket, workers);
+	if (row.worker != row_load(&inst->rows[bucket]).worker)
+		__atomic_store_n(&inst->rows[bucket], row_pack(row), __ATOMIC_RELEASE);
+	word = (struct sl_owner){.owner = row.worker, .next = row.worker, .epoch = epoch};
+	__atomic_store_n(&inst->owners[bucket], owner_pack(word), __ATOMIC_RELEASE);
+}
+
 void moves_settle(struct sl_dataplane *dp)
 {
-	bool deal;
 	struct sl_instance *inst = dp->inst;
+	bool deal;
 	unsigned workers = atomic_load(&dp->workers_now);
 	uint32_t epoch = inst->control->epoch;
 
@@ -49,18 +71,10 @@ void moves_settle(struct sl_dataplane *dp)
 	}
 	if (++epoch == 0) /* F words of epoch 0 would look announced */
 		epoch = 1;
+	splits_settle(dp);
 	deal = !every_worker_has_rows(inst, workers);
-	for (uint32_t b = 0; b < inst->buckets; b++) {
-		struct sl_row row = row_load(&inst->rows[b]);
-		struct sl_owner word;
-
-		if (deal || row.worker >= workers) {
-			row.worker = sl_deal(b, inst->buckets, workers);
-			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
-		}
-		word = (struct sl_owner){.owner = row.worker, .next = row.worker, .epoch = epoch};
-		__atomic_store_n(&inst->owners[b], owner_pack(word), __ATOMIC_RELEASE);
-	}
+	for (uint32_t b = 0; b < inst->buckets; b++)
+		settle_bucket(inst, b, deal, workers, epoch);
 	dp->epoch = epoch;
 	__atomic_store_n(&inst->control->epoch, epoch, __ATOMIC_RELEASE);
 }
@@ -77,7 +91,7 @@ static void refuse(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint
 		stat_add(&dp->inst->control->moves_refused, 1);
 }
 
-static void log_move(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner word, uint64_t now)
+void moves_log(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner word, uint64_t now)
 {
 	uint64_t seq = ++dp->move_seq;
 	uint32_t index = seq % SL_MOVE_LOG;
@@ -103,7 +117,7 @@ static bool move_start(struct sl_dataplane *dp, uint32_t bucket, uint32_t epoch,
 	/* an owner word written by hand may say anything: it stays as it is */
 	if (row.worker == word.owner || word.owner != word.next || word.owner >= dp->workers_max)
 		return false;
-	if (!worker_serves(dp, row.worker)) {
+	if (!moves_serves(dp, row.worker)) {
 		refuse(dp, bucket, seen, word.owner);
 		return false;
 	}
@@ -113,7 +127,7 @@ static bool move_start(struct sl_dataplane *dp, uint32_t bucket, uint32_t epoch,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return false; /* somebody wrote the word by hand: left alone */
 	/* the owner hears of it by its inbox only, so the log entry is there before it is ended */
-	log_move(dp, bucket, word, now);
+	moves_log(dp, bucket, word, now);
 	handover_post(&dp->worker[word.owner], bucket);
 	return true;
 }
@@ -147,26 +161,33 @@ uint32_t moves_epoch(struct sl_dataplane *dp)
 	return dp->epoch;
 }
 
+static void involve(uint64_t *involved, uint16_t worker)
+{
+	if (worker < SL_MAX_WORKERS)
+		involved[worker / 64] |= 1ull << (worker % 64);
+}
+
 unsigned moves_start(struct sl_dataplane *dp)
 {
 	uint64_t involved[SL_MAX_WORKERS / 64] = {0}, now = 0;
 	uint32_t epoch = next_epoch(dp);
 	unsigned n = 0;
 
+	splits_free(dp);
 	for (uint32_t b = 0; b < dp->inst->buckets; b++) {
 		struct sl_row row = row_load(&dp->inst->rows[b]);
 		struct sl_owner word = owner_load(&dp->inst->owners[b]);
+		bool split = split_wanted(row, word);
 
-		if (row.worker == word.owner)
+		if (row.worker == word.owner && !split)
 			continue;
 		if (!now)
 			now = sl_clock_ns();
-		if (!move_start(dp, b, epoch, now))
+		if (split ? !split_start(dp, b, epoch, now, &word) : !move_start(dp, b, epoch, now))
 			continue;
 		n++;
-		involved[word.owner / 64] |= 1ull << (word.owner % 64);
-		if (row.worker < SL_MAX_WORKERS)
-			involved[row.worker / 64] |= 1ull << (row.worker % 64);
+		involve(involved, word.owner);
+		involve(involved, split ? word.next : row.worker);
 	}
 	if (!n)
 		return 0;
@@ -183,9 +204,10 @@ void moves_vacate(struct sl_dataplane *dp, unsigned n)
 		struct sl_row row = row_unpack(seen);
 
 		/* a row is only moved on: the move under way, or asked for, ends first */
-		if (row.worker < n || word.owner != word.next || row.worker != word.owner)
+		if (row.worker < n || word.owner != word.next || row.worker != word.owner ||
+		    row.worker >= SL_MAX_WORKERS || split_gathers(dp->inst, b))
 			continue;
-		row.worker = sl_deal(b, dp->inst->buckets, n);
+		row.worker = deal_bucket(dp->inst, b, n);
 		__atomic_compare_exchange_n(&dp->inst->rows[b], &seen, row_pack(row), false,
 					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	}

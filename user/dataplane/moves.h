@@ -25,6 +25,10 @@ unsigned moves_start(struct sl_dataplane *dp);
 /* A new epoch without a move: when it is settled, every poll that is under way now has ended. */
 uint32_t moves_epoch(struct sl_dataplane *dp);
 
+/* For split.c: a worker that may be given buckets; the entry of a move in the log. */
+bool moves_serves(const struct sl_dataplane *dp, unsigned id);
+void moves_log(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner word, uint64_t now);
+
 /* Deal the rows of workers `n` and above out to the workers below. */
 void moves_vacate(struct sl_dataplane *dp, unsigned n);
 

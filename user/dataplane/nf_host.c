@@ -44,7 +44,8 @@ static int read_hash(const struct sl_dataplane *dp, struct sl_nf_hash *hash, str
 
 int nf_attach(struct sl_dataplane *dp, struct sl_error *err)
 {
-	struct sl_nf_host host = {.buckets = dp->inst->buckets,
+	struct sl_nf_host host = {.buckets = dp->inst->hash_buckets,
+				  .shards_n = dp->inst->buckets,
 				  .ifaces = dp->inst->ifaces,
 				  .workers = dp->workers_max};
 	int ret;

@@ -17,7 +17,7 @@ void stack_moves_settle(struct sl_stack_keeper *k)
 	bool has[SL_MAX_WORKERS] = {false};
 	unsigned n = 0;
 
-	for (uint32_t b = 0; b < inst->buckets; b++) {
+	for (uint32_t b = 0; b < inst->hash_buckets; b++) {
 		const unsigned w = row_load(&inst->rows[b]).worker;
 
 		if (w < k->workers && !has[w]) {
@@ -25,12 +25,12 @@ void stack_moves_settle(struct sl_stack_keeper *k)
 			n++;
 		}
 	}
-	for (uint32_t b = 0; b < inst->buckets; b++) {
+	for (uint32_t b = 0; b < inst->hash_buckets; b++) {
 		struct sl_row row = row_load(&inst->rows[b]);
 		struct sl_owner word;
 
 		if (n < k->workers || row.worker >= k->workers) {
-			row.worker = sl_deal(b, inst->buckets, k->workers);
+			row.worker = sl_deal(b, inst->hash_buckets, k->workers);
 			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
 		}
 		word = (struct sl_owner){.owner = row.worker, .next = row.worker};
@@ -143,7 +143,7 @@ unsigned stack_moves_step(struct sl_stack_keeper *k, uint64_t now)
 	const uint64_t before = k->inst->control->moves_started;
 	unsigned moving = 0;
 
-	for (uint32_t b = 0; b < k->inst->buckets; b++) {
+	for (uint32_t b = 0; b < k->inst->hash_buckets; b++) {
 		const struct sl_row row = row_load(&k->inst->rows[b]);
 		const struct sl_owner word = owner_load(&k->inst->owners[b]);
 

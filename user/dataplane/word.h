@@ -63,6 +63,12 @@ static inline bool owner_is(const uint64_t *owner, uint64_t here)
 	return (__atomic_load_n(owner, __ATOMIC_ACQUIRE) & mask) == here;
 }
 
+/* Of a row or a word: whose packets and shards are parts'. */
+static inline bool to_parts(uint16_t worker)
+{
+	return worker >= SL_TO_PARTS && worker < SL_TO_PARTS + SL_SPLITS;
+}
+
 /* a at or after b. Wrong only for epochs 2^31 apart. */
 static inline bool epoch_reached(uint32_t a, uint32_t b)
 {

@@ -134,6 +134,17 @@ static void conntrack_end(void *self, const void *key, void *value)
 		count_end(counts_of(self, v->bucket), v->conn.state);
 }
 
+static void conntrack_moved(void *self, const void *key, void *value, unsigned from, unsigned to)
+{
+	struct connection *v = value;
+
+	v->bucket = to;
+	if (v->conn.state == CONN_NONE)
+		return;
+	sl_nf_count(&counts_of(self, from)->now[v->conn.state], (uint64_t)-1);
+	sl_nf_count(&counts_of(self, to)->now[v->conn.state], 1);
+}
+
 static int conntrack_flow(void *self, const void *key, const void *value, char *buf, size_t size)
 {
 	const struct connection *v = value;
@@ -152,7 +163,7 @@ static int conntrack_show(void *self, char *buf, size_t size)
 	struct text t = {.buf = buf, .size = size};
 	struct counts sum = {0};
 
-	for (unsigned b = 0; b < ct->host->buckets; b++)
+	for (unsigned b = 0; b < ct->host->shards_n; b++)
 		text_sum((uint64_t *)&sum, counts_of(ct, b), sizeof(sum) / sizeof(uint64_t));
 	text_add(&t, "\"states\":{");
 	for (unsigned s = CONN_UNREPLIED; s < CONN_STATES; s++)
@@ -176,11 +187,13 @@ const struct sl_nf sl_nf_conntrack = {
 	.idle_ms = CONN_IDLE_MAX_MS,
 	.flow_times = true,
 	.shard_size = sizeof(struct counts),
+	.divisible = true,
 	.create = conntrack_create,
 	.destroy = free,
 	.start = conntrack_start,
 	.process = conntrack_process,
 	.flow_end = conntrack_end,
+	.flow_moved = conntrack_moved,
 	.flow_show = conntrack_flow,
 	.show = conntrack_show,
 };

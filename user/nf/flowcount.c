@@ -53,6 +53,7 @@ const struct sl_nf sl_nf_flowcount = {
 	.abi = SL_NF_ABI,
 	.name = "flowcount",
 	.summary = "count packets and bytes of every flow (sluice flows lists them)",
+	.divisible = true,
 	.key_size = sizeof(struct sl_flow_key),
 	.value_size = sizeof(struct flow_count),
 	.idle_ms = FLOW_IDLE_MS,

@@ -11,8 +11,9 @@
 
 int sl_attach_keep_sizes(struct sl_attach *a, const struct sl_map_set *there, struct sl_error *err)
 {
-	const unsigned buckets = there->max_entries[SL_MAP_INDIRECTION];
-	const unsigned room = there->max_entries[SL_MAP_BUCKET_COST] / buckets;
+	const unsigned entries = there->max_entries[SL_MAP_INDIRECTION];
+	const unsigned buckets = sl_hash_buckets(entries);
+	const unsigned room = there->max_entries[SL_MAP_BUCKET_COST] / entries;
 
 	if (a->opts->buckets && a->opts->buckets != buckets)
 		return sl_error_set(

@@ -36,8 +36,10 @@ static int set_hash(struct sl_instance *inst, const struct sl_attach_opts *opts,
 static void set_rows(struct sl_instance *inst)
 {
 	for (unsigned b = 0; b < inst->buckets; b++) {
-		const struct sl_row row = {.worker = (__u16)(b % inst->max_workers),
-					   .mode = SL_ROW_WORKER};
+		const bool part = b >= inst->hash_buckets;
+		const struct sl_row row = {
+			.worker = (__u16)(part ? SL_TO_NONE : b % inst->max_workers),
+			.mode = SL_ROW_WORKER};
 		uint64_t word;
 
 		memcpy(&word, &row, sizeof(word));
@@ -52,8 +54,8 @@ int sl_configure(struct sl_instance *inst, const struct sl_attach *a, struct sl_
 
 	/* A base that is in force keeps its hash and its rows: flows lie where they put them. */
 	if (a->base < 0) {
-		inst->control->bucket_mask = inst->buckets - 1;
-		inst->control->bucket_shift = (__u32)__builtin_ctz(inst->buckets);
+		inst->control->bucket_mask = inst->hash_buckets - 1;
+		inst->control->bucket_stride = inst->buckets;
 		flags |= a->opts->toeplitz ? SL_CTL_TOEPLITZ : 0;
 		flags |= a->opts->stack ? SL_CTL_STACK : 0;
 		flags |= a->opts->inband ? SL_CTL_INBAND : 0;

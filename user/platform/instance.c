@@ -91,6 +91,29 @@ bool sl_instance_running(const struct sl_instance *inst)
 	return now < beat || now - beat < HEARTBEAT_LIMIT_NS;
 }
 
+int sl_part_of(const struct sl_instance *inst, uint32_t part)
+{
+	if (part < inst->hash_buckets || part >= inst->buckets)
+		return -1;
+	return (int)__atomic_load_n(
+		       &inst->control->split[(part - inst->hash_buckets) / SL_SPLIT_PARTS],
+		       __ATOMIC_ACQUIRE) -
+	       1;
+}
+
+bool sl_bucket_exists(const struct sl_instance *inst, uint32_t bucket)
+{
+	return bucket < inst->hash_buckets || sl_part_of(inst, bucket) >= 0;
+}
+
+int sl_parts_of(const struct sl_instance *inst, uint32_t bucket)
+{
+	for (unsigned k = 0; k < SL_SPLITS; k++)
+		if (__atomic_load_n(&inst->control->split[k], __ATOMIC_ACQUIRE) == bucket + 1)
+			return (int)(inst->hash_buckets + k * SL_SPLIT_PARTS);
+	return -1;
+}
+
 int sl_instance_grace(const struct sl_instance *inst)
 {
 	const __u32 zero = 0;
@@ -107,6 +130,7 @@ static int take_instance_maps(struct sl_instance *inst, struct sl_map_set *set,
 	unsigned max_workers;
 
 	inst->buckets = buckets;
+	inst->hash_buckets = sl_hash_buckets(buckets);
 	inst->workers_entries = set->max_entries[SL_MAP_WORKERS];
 	inst->cost_entries = set->max_entries[SL_MAP_BUCKET_COST];
 	inst->indirection_fd = set->fd[SL_MAP_INDIRECTION];
@@ -120,10 +144,11 @@ static int take_instance_maps(struct sl_instance *inst, struct sl_map_set *set,
 	inst->toeplitz_fd = set->fd[SL_MAP_TOEPLITZ];
 	sl_map_set_init(set);
 
-	if (buckets < SL_MIN_BUCKETS || buckets > SL_MAX_BUCKETS || buckets & (buckets - 1))
+	if (buckets < SL_PARTS + SL_MIN_BUCKETS || buckets > SL_MAX_BUCKETS ||
+	    inst->hash_buckets & (inst->hash_buckets - 1))
 		return sl_error_set(err, -EPROTO,
 				    "instance %s: %u buckets, not a power of two of %d to %d",
-				    inst->name, buckets, SL_MIN_BUCKETS, SL_MAX_BUCKETS);
+				    inst->name, inst->hash_buckets, SL_MIN_BUCKETS, SL_MAX_BUCKETS);
 	max_workers = inst->cost_entries / buckets;
 	if (max_workers > inst->workers_entries)
 		max_workers = inst->workers_entries;

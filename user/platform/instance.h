@@ -44,7 +44,8 @@ struct sl_instance {
 	char name[SL_NAME_MAX];
 	unsigned ifaces;
 	struct sl_iface iface[SL_MAX_IFACES];
-	unsigned buckets;
+	unsigned buckets; /* of the tables: those of the hash, then SL_PARTS parts of split ones */
+	unsigned hash_buckets; /* control.bucket_mask + 1 once that is set */
 	unsigned max_workers; /* workers that `workers` and `bucket_cost` have room for */
 	unsigned workers_entries, cost_entries; /* of the two maps */
 	int indirection_fd, owners_fd, workers_fd, bucket_cost_fd, control_fd, grace_fd, moves_fd,
@@ -84,6 +85,15 @@ int sl_instance_grace(const struct sl_instance *inst);
 
 /* Does a dataplane run on the instance? By control.pid, and a heartbeat younger than 10 s. */
 bool sl_instance_running(const struct sl_instance *inst);
+
+/* The bucket that `part` is of while that is split, or -1: no part, or not in use. Any thread. */
+int sl_part_of(const struct sl_instance *inst, uint32_t part);
+
+/* Is there such a bucket now: one of the hash, or a part in use? Any thread. */
+bool sl_bucket_exists(const struct sl_instance *inst, uint32_t bucket);
+
+/* The first of a bucket's SL_SPLIT_PARTS parts, or -1: it is not split. Any thread. */
+int sl_parts_of(const struct sl_instance *inst, uint32_t bucket);
 
 /* Number of RX queues now, after ethtool -L; at most queues_max is served. */
 unsigned sl_iface_queues(const struct sl_iface *iface);

@@ -93,10 +93,12 @@ int sl_losses_read(const struct sl_instance *inst, struct sl_losses *l)
 	memset(l, 0, sizeof(*l));
 	for (unsigned i = 0; i < inst->ifaces && !ret; i++) {
 		const struct sl_iface *iface = &inst->iface[i];
-		size_t n = (size_t)iface->queues_max * inst->buckets;
 
-		for (size_t s = 0; s < n; s++)
-			l->seen += iface->bucket_stats[s].packets;
+		/* parts' packets are among their buckets' */
+		for (unsigned q = 0; q < iface->queues_max; q++)
+			for (unsigned b = 0; b < inst->hash_buckets; b++)
+				l->seen +=
+					iface->bucket_stats[(size_t)q * inst->buckets + b].packets;
 		ret = add_verdicts(iface, l);
 	}
 	add_workers(inst, l);

@@ -31,20 +31,22 @@ struct steer_object {
 
 uint32_t sl_load_entries(enum sl_map_id id, const struct sl_load_sizes *sizes)
 {
+	const uint32_t entries = sl_table_entries(sizes->buckets);
+
 	switch (id) {
 	case SL_MAP_INDIRECTION:
 	case SL_MAP_OWNERS:
-		return sizes->buckets;
+		return entries;
 	case SL_MAP_WORKERS:
 		return SL_MAX_WORKERS;
 	case SL_MAP_BUCKET_COST:
-		return sizes->buckets * sizes->max_workers;
+		return entries * sizes->max_workers;
 	case SL_MAP_BUCKET_STATS:
-		return sizes->buckets * sizes->queues;
+		return entries * sizes->queues;
 	case SL_MAP_XSKS:
 		return sizes->queues * SL_MAX_WORKERS;
 	case SL_MAP_STACK:
-		return sizes->stack ? sizes->buckets * sizes->queues : 0;
+		return sizes->stack ? entries * sizes->queues : 0;
 	case SL_MAP_CPUS:
 		return sizes->stack ? (uint32_t)libbpf_num_possible_cpus() : 0;
 	default:
@@ -269,7 +271,8 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts)
 				      sl_load_entries(SL_MAP_BUCKET_STATS, &sizes));
 		bytes += sl_load_entries(SL_MAP_XSKS, &sizes) * sizeof(void *);
 		if (opts->stack)
-			bytes += sl_map_bytes(SL_MAP_STACK, sizes.buckets * sizes.queues);
+			bytes += sl_map_bytes(SL_MAP_STACK,
+					      sl_table_entries(sizes.buckets) * sizes.queues);
 		bytes += sl_map_bytes(SL_MAP_MATCH, 2);
 		bytes += cpus * SL_STEER_COUNTS * sizeof(__u64);
 	}

@@ -75,16 +75,27 @@ static void collect_workers(struct collector *c, const struct sl_instance *inst)
 	c->view.unbalance = sum > 0 ? max * c->view.workers / sum : 0;
 }
 
+/* Behind the last one that exists. */
+static unsigned buckets_end(const struct sl_instance *inst)
+{
+	unsigned end = inst->buckets;
+
+	while (!sl_bucket_exists(inst, end - 1))
+		end--;
+	return end;
+}
+
 static void collect_buckets(struct collector *c, const struct sl_instance *inst)
 {
-	c->view.buckets = inst->buckets;
+	c->view.buckets = buckets_end(inst);
 	c->view.bucket = c->bucket;
-	for (unsigned b = 0; b < inst->buckets; b++) {
+	for (unsigned b = 0; b < c->view.buckets; b++) {
 		const struct bucket_rate *r = &c->sample->buckets[b];
 
-		c->bucket[b] = (struct top_bucket){.owner = r->owner.owner,
-						   .moving = r->owner.owner != r->owner.next,
-						   .load = (float)r->load};
+		c->bucket[b] = (struct top_bucket){
+			.owner = r->owner.owner < SL_MAX_WORKERS ? r->owner.owner : SL_TO_NONE,
+			.moving = r->owner.owner != r->owner.next,
+			.load = (float)r->load};
 	}
 }
 

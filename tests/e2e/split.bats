@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Buckets split into parts and made whole again: flows keep their state and their order, nothing is lost without a
+# name, and everything that lists buckets knows the parts.
+load common
+
+setup() {
+	needs_root
+	tb_up "$NAME"
+}
+teardown() { tb_down; }
+
+buckets() { tb_s buckets "$TB_D" -i 1ms -j; }
+moves_left() { buckets | jq -e 'any(.moving) | not'; }
+flows() { tb_s flows "$TB_D" -j | jq -c 'map({addr_a, port_a, addr_b, port_b, packets}) | sort'; }
+
+@test "by hand: flows follow into parts and back, with what is known of them" {
+	tb_s attach "$TB_D" --match all --buckets 128
+	tb_run --workers 2 --nf flowcount,reflect
+	tb_gen "$SLUICE" gen "$TB_G" --flows 2000 --count 20000 --rate 20000 --expect -j >"$TB_RUN/a.json"
+	expect "$(cat "$TB_RUN/a.json")" '.lost == 0'
+	flows >"$TB_RUN/before"
+	n=$(buckets | jq '.[17].flows')
+	[ "$n" -gt 4 ]
+
+	expect "$(tb_s split "$TB_D" 17 -j)" '.[0] == {bucket: 17, state: "done", parts: "128-143"}'
+	expect "$(buckets)" 'length == 144' '.[17].parts == 128 and .[17].owner == null' \
+		'.[128:] | length == 16 and all(.part_of == 17 and .parts == null) and (map(.owner) | unique | length == 1)'
+	flows >"$TB_RUN/split"
+	cmp "$TB_RUN/before" "$TB_RUN/split"
+	refused "bucket 17 is split" tb_s move "$TB_D" 17:1
+	refused "buckets 0 to 127" tb_s split "$TB_D" 128
+	tb_s move "$TB_D" 128-135:0 136-143:1
+	tb_gen "$SLUICE" gen "$TB_G" --flows 2000 --count 20000 --rate 20000 --expect -j >"$TB_RUN/b.json"
+	expect "$(cat "$TB_RUN/b.json")" '.lost == 0' '.reordered == 0'
+	# the second run's packets went to the same flows, wherever they are now
+	expect "$(tb_s flows "$TB_D" -j)" 'length == 2000' 'all(.packets == 20)'
+	expect "$(buckets)" "(map(select(.part_of == 17) | .flows) | add) == $n" '.[17].flows == 0' \
+		'(map(select(.part_of == 17) | .packets) | add) > 0'
+	bpftool map dump pinned "/sys/fs/bpf/sluice/1/$TB_D/indirection" | grep -q '"mode": 2'
+
+	expect "$(tb_s merge "$TB_D" 17 -j)" '.[0] == {bucket: 17, state: "done", parts: null}'
+	expect "$(buckets)" 'length == 128' ".[17].flows == $n"
+	expect "$(tb_s flows "$TB_D" -j)" 'length == 2000' 'all(.packets == 20)'
+	expect "$(tb_s moves "$TB_D" -j)" 'map(select(.kind == "split")) | length == 1' \
+		'map(select(.kind == "merge" and .bucket == 17 and .from == null and .took_us)) | length == 1'
+	losses_hold '.forwarded == 40000' '.seen == 40000'
+	frames_conserved
+}
+
+@test "buckets are split, moved and made whole at random under full load: order holds" {
+	tb_s attach "$TB_D" --match all --buckets 128
+	tb_run --workers 3 --max-workers 4 --nf "$ORDER:$TB_RUN/order.json,reflect"
+	tb_spawn_gen a "$SLUICE" gen "$TB_G" -d 4 --linger 1s -j --flows 3000 --mode live --expect --rx-ring 256M
+	gen=$TB_PID
+	tb_dut "$E2E/mover" "$TB_D" -x -w -d 4 >"$TB_RUN/mover.json"
+	wait "$gen"
+	expect "$(cat "$TB_RUN/mover.json")" '.unfinished == 0' '.splits > 20' '.merges > 20' '.asked > 500'
+	expect "$(cat "$TB_RUN/a.json")" .valid '.reordered == 0' '.duplicated == 0' '.received > 1000'
+	losses_hold '.abandoned == 0' '.no_slot == 0'
+	frames_conserved
+	tb_stop "$TB_RUN_PID"
+	order_holds "$TB_RUN/order.json" '.stamped > 10000'
+}
+
+@test "calm traffic: nothing at all is lost while buckets split and merge" {
+	tb_s attach "$TB_D" --match all --buckets 128
+	tb_run --workers 3 --nf "$ORDER:$TB_RUN/order.json,reflect"
+	tb_spawn_gen a "$SLUICE" gen "$TB_G" -d 3 --linger 1s -j --flows 1000 --rate 5000 --expect
+	gen=$TB_PID
+	tb_dut "$E2E/mover" "$TB_D" -x -r 2000 -d 3 >"$TB_RUN/mover.json"
+	wait "$gen"
+	expect "$(cat "$TB_RUN/mover.json")" '.unfinished == 0' '.splits > 20' '.merges > 20'
+	expect "$(cat "$TB_RUN/a.json")" .valid '.lost == 0' '.reordered == 0' '.duplicated == 0' '.received > 14000'
+	losses_hold '.forwarded == .seen'
+	tb_stop "$TB_RUN_PID"
+	order_holds "$TB_RUN/order.json"
+}
+
+@test "eight at a time, and splits outlive a killed dataplane" {
+	tb_s attach "$TB_D" --match all --buckets 128
+	refused "no dataplane" tb_s split "$TB_D" 3
+	tb_run --workers 2 --nf flowcount,sink
+	tb_s split "$TB_D" 0-7
+	! tb_s split "$TB_D" 8 || false
+	expect "$(buckets)" 'length == 256' '.[8].parts == null'
+	tb_s merge "$TB_D" 3
+	tb_s split "$TB_D" 8
+	tb_stop "$TB_RUN_PID" KILL
+	tb_run --workers 2 --nf flowcount,sink
+	expect "$(buckets)" '.[8].parts != null' 'map(select(.part_of == 8 and .owner < 2)) | length == 16'
+	tb_gen "$SLUICE" gen "$TB_G" --flows 500 --count 5000 --rate 50000
+	losses_hold '.consumed >= 5000'
+	tb_s merge "$TB_D" 0-2 4-8
+	expect "$(buckets)" 'length == 128'
+}
+
+@test "a network function that cannot divide what it keeps keeps its buckets whole" {
+	tb_down
+	tb_up "$NAME" 1 2
+	tb_s attach "$TB_D" "${NAME}d1" --match all
+	tb_run -i "${NAME}d1" --workers 2 --nf nat44:198.51.100.1
+	refused "cannot be divided" tb_s split "$TB_D" 3
+	# by hand, nobody asked: the wish is taken back, and nothing else happens
+	key=$(printf '3 0 0 0')
+	# shellcheck disable=SC2086
+	bpftool map update pinned "/sys/fs/bpf/sluice/1/$TB_D/indirection" key $key value 0 0 2 0 0 0 0 0
+	taken_back() { expect "$(buckets)" '.[3].parts == null' && tb_s status "$TB_D" -j | jq -e '.moves.refused == 1'; }
+	tb_wait 5 taken_back
+}
