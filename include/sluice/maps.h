@@ -71,6 +71,8 @@ enum sl_row_mode {
 			      */
 	SL_ROW_SPLIT = 2, /* wanted in parts; housekeeping carries it out, and back when it is not
 			   */
+	SL_ROW_STAYS = 3, /* a part whose bucket is about to be whole: nobody else writes this row
+			   */
 };
 
 #define SL_TO_PARTS 0x100 /* + split: whose parts have the packets; housekeeping writes it only */

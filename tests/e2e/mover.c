@@ -56,27 +56,21 @@ static unsigned running(const struct mover *m, unsigned out[SL_MAX_WORKERS])
 	return n;
 }
 
-/* Is it a part that is being gathered? Who moved it away would keep its bucket split for ever. */
-static bool gathered(const struct mover *m, uint32_t b)
-{
-	int whole = sl_part_of(m->inst, b);
-
-	return whole >= 0 && row_load(&m->inst->rows[whole]).mode != SL_ROW_SPLIT;
-}
-
 static void move_one(struct mover *m, const unsigned *workers, unsigned n)
 {
 	uint32_t b = draw(m, m->inst->buckets);
 	struct sl_owner word = owner_load(&m->inst->owners[b]);
-	struct sl_row row = row_load(&m->inst->rows[b]);
+	uint64_t seen = __atomic_load_n(&m->inst->rows[b], __ATOMIC_ACQUIRE);
+	struct sl_row row = row_unpack(seen);
 	uint16_t to = (uint16_t)workers[draw(m, n)];
 
 	if (word.owner != word.next || row.worker != word.owner || to == row.worker ||
-	    row.worker >= SL_MAX_WORKERS || gathered(m, b))
+	    row.worker >= SL_MAX_WORKERS || row.mode == SL_ROW_STAYS)
 		return;
 	row.worker = to;
-	__atomic_store_n(&m->inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
-	m->asked++;
+	if (__atomic_compare_exchange_n(&m->inst->rows[b], &seen, row_pack(row), false,
+					__ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		m->asked++;
 }
 
 static void wish(struct mover *m, uint32_t b, enum sl_row_mode mode)

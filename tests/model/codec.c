@@ -55,6 +55,8 @@ static void entry_bits(const struct model_config *c, struct bits *s, struct mode
 	field(s, &e->n, NUMBER);
 	if (stamped)
 		field(s, &e->stamp, EPOCH);
+	if (c->wishes)
+		field(s, &e->order, NUMBER);
 	if (c->cpus > 1)
 		field(s, &e->cpu, 1);
 }
@@ -74,7 +76,7 @@ static void common_bits(const struct model_config *c, struct bits *s, struct mod
 		bucket_bits(c, s, &m->bucket[b]);
 	field(s, &m->epoch, EPOCH);
 	field(s, &m->settled, EPOCH);
-	field(s, &m->hk_pc, 2);
+	field(s, &m->hk_pc, 3);
 	field(s, &m->hk_epoch, EPOCH);
 	if (c->by_hand) {
 		field(s, &m->hk_bucket, 1);
@@ -85,7 +87,13 @@ static void common_bits(const struct model_config *c, struct bits *s, struct mod
 	field(s, &m->grace_epoch, EPOCH);
 	field(s, &m->left, 4);
 	field(s, &m->done, 4);
-	field(s, &m->bad, 3);
+	field(s, &m->bad, 4);
+	if (c->wishes) {
+		field(s, &m->wish, 1);
+		field(s, &m->wishes, 2);
+		field(s, &m->stays, 1);
+		field(s, &m->flows, 1);
+	}
 	if (c->restarts) {
 		field(s, &m->dataplane, 2);
 		field(s, &m->restarts, 1);
@@ -104,7 +112,7 @@ static void common_bits(const struct model_config *c, struct bits *s, struct mod
 static void cpu_bits(const struct model_config *c, struct bits *s, struct model_cpu *k,
 		     unsigned cpu)
 {
-	field(s, &k->pc, 3);
+	field(s, &k->pc, 4);
 	if (k->pc == CPU_IDLE)
 		return;
 	field(s, &k->awaited, 1);
@@ -113,7 +121,7 @@ static void cpu_bits(const struct model_config *c, struct bits *s, struct model_
 		if (s->reads)
 			k->e.cpu = cpu;
 	}
-	if (k->pc == CPU_FULL || k->pc == CPU_ROW)
+	if (k->pc == CPU_FULL || k->pc == CPU_ROW || k->pc == CPU_PART_ROW)
 		field(s, &k->worker, 2);
 	if (c->cpus > 1)
 		return;
@@ -135,6 +143,8 @@ static void park_bits(const struct model_config *c, struct bits *s, struct model
 		field(s, &p->n[i], NUMBER);
 		if (c->cpus > 1)
 			field(s, &p->cpu[i], 1);
+		if (c->wishes)
+			field(s, &p->order[i], NUMBER);
 	}
 }
 

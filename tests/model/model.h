@@ -58,6 +58,14 @@ enum model_mutant {
 	MUT_SLEEP_PENDING, /* a worker sleeps with a release pending; nobody wakes it later */
 	MUT_SLEEP_PARK, /* a worker sleeps with a park */
 	MUT_NO_BELL, /* housekeeping starts a move and wakes nobody */
+	MUT_PART_OWNED, /* the parts are the owner's as soon as the bucket is split */
+	MUT_PART_UNREADY, /* the bucket's row leads to parts whose row and word are not ready */
+	MUT_PART_EPOCH, /* XDP loads the epoch anew after it has read the split row */
+	MUT_PART_LATE, /* XDP counts a part's packet after it has read the part's row */
+	MUT_MERGE_D, /* (d) drains the parts of a bucket that becomes whole */
+	MUT_MERGE_FORCE, /* a part's row that was just written is taken back for it */
+	MUT_MERGE_OPEN, /* a part's row may be written while its bucket becomes whole */
+	MUT_MERGE_EPOCH, /* the epoch is published before the bucket's row is stored */
 };
 
 struct model_config {
@@ -79,15 +87,30 @@ struct model_config {
 	bool start_grace; /* a started dataplane waits for the polls in flight before it opens its
 			     sockets */
 	bool calm; /* no row is rewritten before all restarts are over */
+	uint8_t wishes; /* bucket 0 is to be split, and whole again, so many times; 1 is its part */
 	enum model_mutant mutant;
 	uint32_t limit; /* states; 0 for what the indices can hold */
 };
 
 struct model_entry {
 	uint8_t bucket, n, stamp, cpu;
+	uint8_t order; /* only checked: its number at the bucket, also where it went to a part */
 };
 
-enum cpu_pc { CPU_IDLE, CPU_POLL, CPU_EPOCH, CPU_COUNTED, CPU_FULL, CPU_FLUSH, CPU_ROW };
+enum cpu_pc {
+	CPU_IDLE,
+	CPU_POLL,
+	CPU_EPOCH,
+	CPU_COUNTED,
+	CPU_FULL,
+	CPU_FLUSH,
+	CPU_ROW,
+	CPU_PART,
+	CPU_PART_ROW,
+};
+
+/* In a row or a word of bucket 0: its part has the packets; of the part: nobody. */
+enum { ELSEWHERE = 3 };
 
 /* A CPU inside (or outside) a NAPI poll of one queue. */
 struct model_cpu {
@@ -115,7 +138,7 @@ struct model_park {
 	uint8_t listed; /* a first packet is known */
 	uint8_t first; /* its number, parked or overflowed */
 	uint8_t told; /* and was announced for the move into this worker */
-	uint8_t n[MODEL_PARK], cpu[MODEL_PARK];
+	uint8_t n[MODEL_PARK], cpu[MODEL_PARK], order[MODEL_PARK];
 };
 
 /* What is kept of (queue, bucket). */
@@ -141,13 +164,14 @@ struct model_bucket {
 	uint8_t row, owner, next, epoch, moves;
 };
 
-enum { HK_IDLE, HK_ROW, HK_WORDS, HK_BELLS };
+enum { HK_IDLE, HK_ROW, HK_WORDS, HK_BELLS, HK_SPLIT, HK_GATHERED, HK_MERGE };
 enum { GRACE_IDLE, GRACE_EPOCH, GRACE_WAITS };
 enum { DP_UP, DP_DOWN, DP_SETTLED };
 
 enum model_bad {
 	MODEL_OK,
 	MODEL_I1_FOREIGN, /* processed by a worker that does not own the bucket */
+	MODEL_I1_FLOWS, /* processed while the flow lies in another shard */
 	MODEL_I2_ORDER, /* processed out of order */
 	MODEL_I2_WIRE, /* left out of order */
 	MODEL_I3_STRAY, /* reached a worker that has nothing to do with its bucket */
@@ -167,6 +191,9 @@ struct model_state {
 	uint8_t epoch, settled, dataplane, restarts;
 	uint8_t hk_pc, hk_bucket, hk_row, hk_epoch, hk_bells;
 	uint8_t grace_pc, grace_epoch;
+	uint8_t wish, wishes; /* is bucket 0 to be split; changes of mind left */
+	uint8_t stays; /* the part's row is not to be written */
+	uint8_t flows; /* which bucket's shard they lie in */
 	uint8_t left, done; /* packets not yet begun; packets processed or in a counter */
 	uint8_t bad; /* enum model_bad */
 };
@@ -229,6 +256,23 @@ void model_target_reached(const struct model_config *c, struct model_flow *f);
 static inline bool bucket_moves(const struct model_bucket *b)
 {
 	return b->owner != b->next;
+}
+
+/* Steps of splitting bucket 0 and the end of it. steps_split.c */
+void steps_split(struct model_steps *m, const struct model_state *s);
+/* Housekeeping: a bucket moves on, in the round under way or a new one. */
+void round_join(const struct model_config *c, struct model_state *s, unsigned b);
+
+/* What packets of a flow are compared by: parts are of the same flow. */
+static inline uint8_t order_of(const struct model_config *c, struct model_entry e)
+{
+	return c->wishes ? e.order : e.n;
+}
+
+/* A bucket that becomes whole is its parts' move, from the worker that has them all. */
+static inline bool bucket_merges(const struct model_config *c, const struct model_state *s)
+{
+	return c->wishes && s->bucket[0].owner == ELSEWHERE && s->bucket[0].next != ELSEWHERE;
 }
 
 /* Owned for good: no row of it will change any more. */

@@ -10,8 +10,8 @@
  * are renumbered from 1, keeping order and which are neighbours: a gap of 2 stands for every larger
  * one. What nothing will compare any more is set to 0.
  *
- * Some mutants look at just what is forgotten here, and restarts keep more than moves do: see
- * exact().
+ * Some mutants look at just what is forgotten here, and restarts and splits keep more than moves
+ * do: see exact().
  */
 #include <string.h>
 
@@ -24,7 +24,7 @@ struct live {
 
 static bool exact(const struct model_config *c)
 {
-	return c->mutant == MUT_EPOCH_FIRST || c->restarts || c->by_hand ||
+	return c->wishes || c->mutant == MUT_EPOCH_FIRST || c->restarts || c->by_hand ||
 	       c->mutant == MUT_GRACE_LATE || c->mutant == MUT_A_EARLIER ||
 	       c->mutant == MUT_D_UNTAGGED || c->mutant == MUT_D_FIRST_KEPT;
 }

@@ -17,6 +17,9 @@ void model_start(const struct model_config *c, struct model_state *s)
 		for (unsigned q = 0; q < c->queues; q++)
 			s->flow[q][b].l_valid = 1;
 	}
+	s->wishes = c->wishes;
+	if (c->wishes)
+		s->bucket[1].row = s->bucket[1].owner = s->bucket[1].next = ELSEWHERE;
 	s->left = c->packets;
 	s->restarts = c->restarts;
 	/* what is started again has moved buckets before */
@@ -29,6 +32,7 @@ const char *model_bad_name(enum model_bad bad)
 	static const char *const name[] = {
 		[MODEL_OK] = "holds",
 		[MODEL_I1_FOREIGN] = "I1: processed by a worker that does not own the bucket",
+		[MODEL_I1_FLOWS] = "I1: processed while its flow lies in another shard",
 		[MODEL_I2_ORDER] = "I2: processed out of order",
 		[MODEL_I2_WIRE] = "I2: left out of order",
 		[MODEL_I3_STRAY] = "I3: at a worker that has nothing to do with the bucket",
@@ -85,6 +89,8 @@ enum model_bad model_end(const struct model_config *c, const struct model_state 
 	for (unsigned b = 0; b < c->buckets; b++)
 		if (bucket_moves(&s->bucket[b]) || s->bucket[b].row != s->bucket[b].owner)
 			return MODEL_I4_MOVE;
+	if (c->wishes && s->wish != (s->bucket[0].owner == ELSEWHERE))
+		return MODEL_I4_MOVE;
 	for (unsigned q = 0; q < c->queues; q++)
 		for (unsigned w = 0; w < c->workers; w++)
 			if (worker_holds(c, s, q, w))

@@ -15,7 +15,7 @@
  */
 static bool row_may_change(const struct model_config *c, const struct model_bucket *b, unsigned to)
 {
-	if (!b->moves || to == b->row || (c->stop && to == 0))
+	if (!b->moves || to == b->row || b->row == ELSEWHERE || (c->stop && to == 0))
 		return false;
 	if (c->mutant == MUT_MOVE_EARLY || c->mutant == MUT_ROW_BACK)
 		return b->next == b->row || c->by_hand;
@@ -30,12 +30,22 @@ static void steps_daemon(struct model_steps *m, const struct model_state *s)
 		for (unsigned to = 0; to < m->c->workers; to++) {
 			struct model_state *t;
 
-			if (!row_may_change(m->c, &s->bucket[b], to))
+			if (!row_may_change(m->c, &s->bucket[b], to) ||
+			    (b == 1 && s->stays && m->c->mutant != MUT_MERGE_OPEN))
 				continue;
 			t = step_add(m, s, true, "daemon: row b%u = w%u", b, to);
 			t->bucket[b].row = to;
 			t->bucket[b].moves--;
 		}
+}
+
+void round_join(const struct model_config *c, struct model_state *s, unsigned b)
+{
+	s->bucket[b].epoch = s->hk_epoch;
+	for (unsigned q = 0; q < c->queues; q++) {
+		s->flow[q][b].quiet = 0;
+		s->flow[q][b].target = 0;
+	}
 }
 
 static void move_begin(struct model_steps *m, struct model_state *s, unsigned b, unsigned to)
@@ -45,21 +55,17 @@ static void move_begin(struct model_steps *m, struct model_state *s, unsigned b,
 	if (m->c->sleep)
 		s->hk_bells |= 1u << k->owner | 1u << to;
 	k->next = to;
-	k->epoch = s->hk_epoch;
+	round_join(m->c, s, b);
 	s->hk_pc = HK_WORDS;
 	s->hk_bucket = 0;
 	s->hk_row = 0;
-	for (unsigned q = 0; q < m->c->queues; q++) {
-		s->flow[q][b].quiet = 0;
-		s->flow[q][b].target = 0;
-	}
 }
 
 static bool move_possible(const struct model_config *c, const struct model_bucket *b, unsigned row)
 {
 	if (c->mutant == MUT_MOVE_EARLY)
 		return row != b->next;
-	return !bucket_moves(b) && row != b->owner;
+	return !bucket_moves(b) && row != b->owner && row != ELSEWHERE && b->owner != ELSEWHERE;
 }
 
 /*
@@ -134,6 +140,8 @@ static void steps_housekeeping(struct model_steps *m, const struct model_state *
 	}
 	if (s->hk_pc == HK_IDLE || s->hk_pc == HK_WORDS)
 		steps_rows(m, s);
+	if (m->c->wishes)
+		steps_split(m, s);
 	if (s->hk_pc == HK_ROW) {
 		unsigned b = s->hk_bucket;
 
@@ -207,6 +215,13 @@ static void steps_grace(struct model_steps *m, const struct model_state *s)
 void steps_control(struct model_steps *m, const struct model_state *s)
 {
 	steps_daemon(m, s);
+	if (s->wishes) {
+		struct model_state *t =
+			step_add(m, s, true, "daemon: b0 is to be %s", s->wish ? "whole" : "split");
+
+		t->wish = !s->wish;
+		t->wishes--;
+	}
 	if (s->dataplane != DP_UP)
 		return;
 	steps_housekeeping(m, s);

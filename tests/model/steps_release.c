@@ -110,6 +110,40 @@ static void release(struct model_steps *m, const struct model_state *s, unsigned
 	}
 }
 
+/*
+ * The flows change shards, and then the words, one after the other: the part's first. A bucket that
+ * is split is drained itself, one that becomes whole is drained of its part.
+ */
+static void steps_divide(struct model_steps *m, const struct model_state *s, unsigned w)
+{
+	const struct model_bucket *whole = &s->bucket[0], *part = &s->bucket[1];
+	bool splits = whole->owner == w && whole->next == ELSEWHERE && whole->row == ELSEWHERE;
+	bool merges = bucket_merges(m->c, s) && whole->next == w;
+	const unsigned from = merges;
+	struct model_state *t;
+
+	if (!splits && !merges)
+		return;
+	if (s->flows == from) {
+		if (!queues_drained(m->c, s, from) || worker_parks(m->c, s, w, from) ||
+		    transmissions_wait(m->c, s, w, from))
+			return;
+		t = step_add(m, s, false, "w%u moves the flows of b%u, and the part's word", w,
+			     from);
+		t->flows = !from;
+		t->bucket[1].owner = t->bucket[1].next = splits ? w : ELSEWHERE;
+	} else if (splits || part->owner == ELSEWHERE) {
+		t = step_add(m, s, false, "w%u: the word of b0", w);
+		t->bucket[0].owner = t->bucket[0].next;
+	} else {
+		return;
+	}
+	for (unsigned q = 0; q < m->c->queues; q++) {
+		t->flow[q][from].quiet = 0;
+		t->flow[q][from].target = 0;
+	}
+}
+
 /* Worker 0 leaves when nothing names it; whatever its sockets still held would be gone. */
 static void steps_stop(struct model_steps *m, const struct model_state *s)
 {
@@ -135,12 +169,17 @@ void steps_release(struct model_steps *m, const struct model_state *s, unsigned 
 	for (unsigned q = 0; q < m->c->queues; q++)
 		producer_load(m, s, q, w);
 	for (unsigned b = 0; b < m->c->buckets; b++) {
-		if (s->bucket[b].owner != w || !bucket_moves(&s->bucket[b]))
+		if (s->bucket[b].owner != w || !bucket_moves(&s->bucket[b]) ||
+		    (m->c->wishes && b == 1 && s->bucket[b].next == ELSEWHERE &&
+		     m->c->mutant != MUT_MERGE_D))
 			continue;
 		for (unsigned q = 0; q < m->c->queues && m->c->rule_d; q++)
 			numbers_meet(m, s, q, b);
-		release(m, s, w, b);
+		if (!m->c->wishes || s->bucket[b].next != ELSEWHERE)
+			release(m, s, w, b);
 	}
+	if (m->c->wishes)
+		steps_divide(m, s, w);
 	if (m->c->stop && w == 0)
 		steps_stop(m, s);
 }

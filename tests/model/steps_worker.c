@@ -25,12 +25,15 @@ static void process(const struct model_config *c, struct model_state *s, unsigne
 {
 	struct model_flow *f = &s->flow[q][e.bucket];
 	struct model_tx *tx = &s->tx[q][w];
+	uint8_t *last = &s->flow[q][c->wishes ? 0 : e.bucket].processed[e.cpu];
 
 	if (s->bucket[e.bucket].owner != w)
 		s->bad = MODEL_I1_FOREIGN;
-	else if (e.n < f->processed[e.cpu])
+	else if (c->wishes && s->flows != e.bucket)
+		s->bad = MODEL_I1_FLOWS;
+	else if (order_of(c, e) < *last)
 		s->bad = MODEL_I2_ORDER;
-	f->processed[e.cpu] = e.n + 1;
+	*last = order_of(c, e) + 1;
 	f->l = e.n + 1;
 	f->l_valid = 1;
 	e.stamp = 0;
@@ -53,7 +56,10 @@ static void park_drain(const struct model_config *c, struct model_state *s, unsi
 		}
 		for (unsigned i = 0; i < p->len; i++)
 			process(c, s, q, w,
-				(struct model_entry){.bucket = b, .n = p->n[i], .cpu = p->cpu[i]});
+				(struct model_entry){.bucket = b,
+						     .n = p->n[i],
+						     .cpu = p->cpu[i],
+						     .order = p->order[i]});
 		memset(p, 0, sizeof(*p));
 		if (c->mutant == MUT_D_FIRST_KEPT)
 			p->first = first + 1;
@@ -87,6 +93,7 @@ static void park_packet(const struct model_config *c, struct model_state *s, uns
 		return;
 	}
 	p->n[p->len] = e.n;
+	p->order[p->len] = e.order;
 	p->cpu[p->len++] = e.cpu;
 }
 

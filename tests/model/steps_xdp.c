@@ -35,7 +35,7 @@ static void packet_over(struct model_cpu *k)
  */
 static void packet_begin(struct model_steps *m, const struct model_state *s, unsigned q, unsigned c)
 {
-	for (unsigned b = 0; b < m->c->buckets; b++) {
+	for (unsigned b = 0; b < (m->c->wishes ? 1 : m->c->buckets); b++) {
 		struct model_state *t = step_add(m, s, true, "q%u.%u packet of b%u, loads epoch %u",
 						 q, c, b, s->epoch);
 		struct model_cpu *k = &t->cpu[q][c];
@@ -89,7 +89,7 @@ static void packet_place(struct model_steps *m, const struct model_state *s, uns
 	bool full = s->ring[q][k->worker].reserved >= m->c->ring;
 	struct model_state *t;
 
-	if (s->dataplane != DP_UP || s->worker[k->worker].stopped) {
+	if (s->dataplane != DP_UP || k->worker == ELSEWHERE || s->worker[k->worker].stopped) {
 		t = step_add(m, s, false, "q%u.%u b%u#%u row w%u: no socket", q, c, k->e.bucket,
 			     k->e.n, k->worker);
 		if (s->dataplane == DP_UP)
@@ -101,7 +101,7 @@ static void packet_place(struct model_steps *m, const struct model_state *s, uns
 	 * A lost packet of a bucket that rests leaves nothing behind but one packet less to come,
 	 * so without it there is a run that does the same.
 	 */
-	if (full || (m->c->drops && !bucket_rests(&s->bucket[k->e.bucket]))) {
+	if (full || (m->c->drops && (m->c->wishes || !bucket_rests(&s->bucket[k->e.bucket])))) {
 		t = step_add(m, s, false, "q%u.%u b%u#%u row w%u: lost", q, c, k->e.bucket, k->e.n,
 			     k->worker);
 		lose(t, q, c);
@@ -117,12 +117,28 @@ static void packet_place(struct model_steps *m, const struct model_state *s, uns
 	}
 }
 
+/* The row of bucket 0 says that its part has the packet: whose number comes next. */
+static void split_row(struct model_steps *m, const struct model_state *s, unsigned q, unsigned c)
+{
+	struct model_state *t =
+		step_add(m, s, false, "q%u.%u b0#%u is the part's", q, c, s->cpu[q][c].e.n);
+	struct model_cpu *k = &t->cpu[q][c];
+
+	k->pc = CPU_PART;
+	k->e.bucket = 1;
+	k->e.n = 0;
+}
+
 static void load_row(struct model_steps *m, const struct model_state *s, unsigned q, unsigned c)
 {
 	struct model_state t = *s;
 	struct model_cpu *k = &t.cpu[q][c];
 
 	k->worker = s->bucket[k->e.bucket].row;
+	if (m->c->wishes && k->e.bucket == 0 && k->worker == ELSEWHERE) {
+		split_row(m, s, q, c);
+		return;
+	}
 	if (m->c->cpus > 1) {
 		/* a reservation is a publication here, and other CPUs may be faster */
 		k->pc = CPU_FULL;
@@ -140,6 +156,10 @@ static void count_packet(struct model_steps *m, const struct model_state *s, uns
 
 	t->flow[q][b].count++;
 	t->cpu[q][c].e.n = n;
+	if (b == 0)
+		t->cpu[q][c].e.order = n;
+	if (m->c->mutant == MUT_PART_EPOCH)
+		t->cpu[q][c].e.stamp = s->epoch;
 	t->cpu[q][c].pc = CPU_COUNTED;
 }
 
@@ -150,11 +170,11 @@ static void count_late(struct model_steps *m, const struct model_state *s, unsig
 	const struct model_cpu *k = &s->cpu[q][c];
 	struct model_state *t;
 
-	if (k->pc == CPU_EPOCH) {
+	if (k->pc == CPU_EPOCH || k->pc == CPU_PART) {
 		t = step_add(m, s, false, "q%u.%u b%u loads row w%u", q, c, k->e.bucket,
 			     s->bucket[k->e.bucket].row);
 		t->cpu[q][c].worker = s->bucket[k->e.bucket].row;
-		t->cpu[q][c].pc = CPU_ROW;
+		t->cpu[q][c].pc = k->pc == CPU_PART ? CPU_PART_ROW : CPU_ROW;
 	} else {
 		struct model_state u = *s;
 
@@ -200,6 +220,13 @@ void steps_cpu(struct model_steps *m, const struct model_state *s, unsigned q, u
 		else
 			count_packet(m, s, q, c);
 		break;
+	case CPU_PART:
+	case CPU_PART_ROW:
+		if (m->c->mutant == MUT_PART_LATE)
+			count_late(m, s, q, c);
+		else
+			count_packet(m, s, q, c);
+		break;
 	case CPU_COUNTED:
 		load_row(m, s, q, c);
 		break;
@@ -225,10 +252,10 @@ static void steps_wire(struct model_steps *m, const struct model_state *s, unsig
 	memmove(t->tx[q][w].e, t->tx[q][w].e + 1, (MODEL_TX - 1) * sizeof(e));
 	t->tx[q][w].len--;
 	t->done++;
-	last = &t->flow[q][e.bucket].wired[e.cpu];
-	if (e.n < *last)
+	last = &t->flow[q][m->c->wishes ? 0 : e.bucket].wired[e.cpu];
+	if (order_of(m->c, e) < *last)
 		t->bad = MODEL_I2_WIRE;
-	*last = e.n + 1;
+	*last = order_of(m->c, e) + 1;
 }
 
 void steps_xdp(struct model_steps *m, const struct model_state *s)

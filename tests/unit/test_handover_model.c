@@ -230,6 +230,55 @@ Test(handover_model, rows_by_hand, .timeout = 600)
 	breaks(&c, MODEL_I2_ORDER);
 }
 
+/* A bucket becomes a part, which moves, and whole again, while packets are on their way. */
+#define SPLIT                                                                                      \
+	.queues = 1, .workers = 2, .buckets = 2, .cpus = 1, .ring = 2, .park = 2, .rule_a = true,  \
+	.rule_c = true, .rule_d = true, .drops = true, .start_grace = true
+
+Test(handover_model, split_and_whole_again, .timeout = 600)
+{
+	struct model_config c = {
+		.name = "split", SPLIT, .packets = PACKETS(3), .moves = {0, 1}, .wishes = 2};
+
+	holds(&c);
+	c.queues = 2;
+	c.packets = 2;
+	holds(&c);
+}
+
+Test(handover_model, split_in_generic_mode, .timeout = 600)
+{
+	struct model_config c = {
+		.name = "split, generic", SPLIT, .packets = 2, .moves = {0, 1}, .wishes = 2};
+
+	c.cpus = 2;
+	c.rule_a = c.rule_d = false;
+	holds(&c);
+}
+
+Test(handover_model, split_mutants, .timeout = 600)
+{
+	static const struct {
+		enum model_mutant mutant;
+		enum model_bad bad;
+	} fault[] = {
+		{MUT_PART_OWNED, MODEL_I1_FLOWS}, {MUT_PART_UNREADY, MODEL_I3_STRAY},
+		{MUT_PART_EPOCH, MODEL_I3_STRAY}, {MUT_PART_LATE, MODEL_I3_STRAY},
+		{MUT_MERGE_D, MODEL_I3_STRAY},	  {MUT_MERGE_FORCE, MODEL_I3_STRAY},
+		{MUT_MERGE_OPEN, MODEL_I3_STRAY}, {MUT_MERGE_EPOCH, MODEL_I3_STRAY},
+		{MUT_NO_RULE, MODEL_OK},	  {MUT_C_CACHED, MODEL_OK},
+		{MUT_GRACE_NONE, MODEL_OK},	  {MUT_PARK_LATER, MODEL_I2_ORDER},
+	};
+
+	for (size_t i = 0; i < sizeof(fault) / sizeof(fault[0]); i++) {
+		struct model_config c = {
+			.name = "split", SPLIT, .packets = 3, .moves = {0, 1}, .wishes = 2};
+
+		c.mutant = fault[i].mutant;
+		breaks(&c, fault[i].bad);
+	}
+}
+
 Test(handover_model, mutants, .timeout = 600)
 {
 	static const struct {

@@ -120,6 +120,8 @@ Test(split, parts_move_and_are_gathered_for_the_end)
 
 	ask(g, BUCKET, SL_TO_PARTS, SL_ROW_WORKER);
 	cr_expect_eq(moves_start(&g->dp), 1, "the part, to where most are");
+	cr_expect_eq(row_load(&g->rows[FIRST + 2]).mode, SL_ROW_STAYS);
+	cr_expect_eq(row_load(&g->rows[FIRST]).mode, SL_ROW_STAYS);
 	expect_word(g, FIRST + 2, 0, 1);
 	cr_expect_eq(row_load(&g->rows[BUCKET]).worker, SL_TO_PARTS, "until all are there");
 	cr_assert(handover_check(&g->worker[0]));
@@ -228,5 +230,23 @@ Test(split, splits_outlive_the_dataplane)
 	cr_expect_lt(row_load(&g->rows[BUCKET]).worker, RIG_WORKERS);
 	expect_word(g, FIRST, SL_TO_NONE, SL_TO_NONE);
 	cr_expect_eq(g->control.splits, 0);
+	rig_free(g);
+}
+
+/* Back to parts before all were gathered: they may move again. */
+Test(split, a_change_of_mind)
+{
+	struct rig *g = settled(1);
+
+	split(g, 1);
+	ask(g, FIRST + 2, 0, SL_ROW_WORKER);
+	cr_assert_eq(moves_start(&g->dp), 1);
+	cr_assert(handover_check(&g->worker[1]));
+	ask(g, BUCKET, SL_TO_PARTS, SL_ROW_WORKER);
+	cr_assert_eq(moves_start(&g->dp), 1);
+	ask(g, BUCKET, SL_TO_PARTS, SL_ROW_SPLIT);
+	cr_expect_eq(moves_start(&g->dp), 0);
+	cr_expect_eq(row_load(&g->rows[FIRST]).mode, SL_ROW_WORKER);
+	cr_expect_eq(row_load(&g->rows[FIRST + 2]).mode, SL_ROW_WORKER);
 	rig_free(g);
 }

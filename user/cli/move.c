@@ -128,7 +128,7 @@ static bool store_row(struct sl_instance *inst, uint32_t bucket, uint16_t worker
 		uint64_t seen = __atomic_load_n(&inst->rows[bucket], __ATOMIC_ACQUIRE);
 		struct sl_row row = row_unpack(seen);
 
-		if (!move_settle(inst, bucket, row.worker, deadline))
+		if (row.mode == SL_ROW_STAYS || !move_settle(inst, bucket, row.worker, deadline))
 			return false;
 		row.worker = worker;
 		row.mode = SL_ROW_WORKER;

@@ -16,7 +16,7 @@ static bool store_row(struct sl_instance *inst, const struct sl_plan_move *m, ui
 	__builtin_memcpy(&row, &old, sizeof(row));
 	fresh.mode = row.mode;
 	__builtin_memcpy(&word, &fresh, sizeof(word));
-	if (row.worker != m->from ||
+	if (row.worker != m->from || row.mode == SL_ROW_STAYS ||
 	    __atomic_load_n(&inst->workers[m->to].state, __ATOMIC_RELAXED) != SL_WORKER_RUNNING)
 		return false;
 	/* Pairs with the volatile load of the row in XDP and in housekeeping. */
@@ -47,7 +47,7 @@ void served_mark(struct served *s, uint32_t bucket, enum sl_row_mode mode)
 	struct sl_row row;
 
 	__builtin_memcpy(&row, &old, sizeof(row));
-	if (row.mode == mode || row.mode == SL_ROW_SPLIT)
+	if (row.mode == mode || row.mode >= SL_ROW_SPLIT)
 		return;
 	row.mode = (uint16_t)mode;
 	__builtin_memcpy(&word, &row, sizeof(word));

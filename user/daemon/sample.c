@@ -49,20 +49,6 @@ static void sample_arrivals(struct served *s)
 	}
 }
 
-/* A part whose bucket is to be whole again: the dataplane brings it where the others are. */
-static bool gathered(const struct sl_instance *inst, uint32_t b)
-{
-	const int whole = sl_part_of(inst, b);
-	struct sl_row row;
-	uint64_t word;
-
-	if (whole < 0)
-		return false;
-	word = LOAD(inst->rows[whole]);
-	__builtin_memcpy(&row, &word, sizeof(row));
-	return row.mode != SL_ROW_SPLIT;
-}
-
 static void sample_buckets(struct served *s)
 {
 	const struct sl_instance *inst = s->inst;
@@ -80,7 +66,7 @@ static void sample_buckets(struct served *s)
 		k->owner = owner.owner;
 		k->target = row.worker;
 		/* A row that asks for a worker which cannot serve is a move that never begins. */
-		k->moving = owner.owner != owner.next || gathered(inst, b) ||
+		k->moving = owner.owner != owner.next || row.mode == SL_ROW_STAYS ||
 			    (row.worker != owner.owner && row.worker < inst->max_workers &&
 			     s->workers[row.worker].state == SL_WORKER_RUNNING);
 		k->flows = 0;

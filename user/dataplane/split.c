@@ -152,8 +152,9 @@ static uint16_t gather_where(const struct sl_instance *inst, uint32_t first)
 
 /*
  * Ask for the moves that are missing. A row that somebody else has just written is carried out
- * first: packets are on their way by it, and would be strays if it were taken back. True: all parts
- * rest at `worker`.
+ * first: packets are on their way by it, and would be strays if it were taken back. From then on
+ * the row stays: who compares and swaps cannot write it between here and the parts' words. True:
+ * all parts rest at `worker`.
  */
 static bool gather(struct sl_instance *inst, uint32_t first, uint16_t worker)
 {
@@ -164,11 +165,14 @@ static bool gather(struct sl_instance *inst, uint32_t first, uint16_t worker)
 		const struct sl_owner o = owner_load(&inst->owners[first + i]);
 		struct sl_row row = row_unpack(seen);
 
-		if (row.worker != worker && o.owner == o.next && row.worker == o.owner) {
-			row = (struct sl_row){.worker = worker};
-			swap(&inst->rows[first + i], seen, row_pack(row));
+		if (o.owner == o.next && row.worker == o.owner &&
+		    (row.worker != worker || row.mode != SL_ROW_STAYS)) {
+			row = (struct sl_row){.worker = worker, .mode = SL_ROW_STAYS};
+			if (!swap(&inst->rows[first + i], seen, row_pack(row)))
+				all = false;
 		}
-		all &= row.worker == worker && o.owner == worker && o.next == worker;
+		all &= row.worker == worker && row.mode == SL_ROW_STAYS && o.owner == worker &&
+		       o.next == worker;
 	}
 	return all;
 }
@@ -240,6 +244,21 @@ bool split_gathers(const struct sl_instance *inst, uint32_t bucket)
 	       split_wanted(row_load(&inst->rows[whole]), owner_load(&inst->owners[whole]));
 }
 
+/* Somebody changed his mind before all parts were gathered. */
+static void parts_let_go(struct sl_instance *inst, unsigned split)
+{
+	for (unsigned i = 0; i < SL_SPLIT_PARTS; i++) {
+		uint64_t *at = &inst->rows[part_first(inst, split) + i];
+		uint64_t seen = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+		struct sl_row row = row_unpack(seen);
+
+		if (row.mode != SL_ROW_STAYS)
+			continue;
+		row.mode = SL_ROW_WORKER;
+		swap(at, seen, row_pack(row));
+	}
+}
+
 void splits_free(struct sl_dataplane *dp)
 {
 	struct sl_instance *inst = dp->inst;
@@ -250,6 +269,8 @@ void splits_free(struct sl_dataplane *dp)
 
 		if (b >= inst->hash_buckets)
 			continue;
+		if (row_load(&inst->rows[b]).mode == SL_ROW_SPLIT)
+			parts_let_go(inst, k);
 		/* acquire: pairs with the release of the word, after that of its parts */
 		word = owner_load(&inst->owners[b]);
 		if (word.owner == word.next && word.owner < SL_MAX_WORKERS)

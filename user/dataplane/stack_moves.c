@@ -36,6 +36,11 @@ void stack_moves_settle(struct sl_stack_keeper *k)
 		word = (struct sl_owner){.owner = row.worker, .next = row.worker};
 		__atomic_store_n(&inst->owners[b], owner_pack(word), __ATOMIC_RELEASE);
 	}
+	for (uint32_t b = inst->hash_buckets; b < inst->buckets; b++) {
+		const struct sl_owner none = {.owner = SL_TO_NONE, .next = SL_TO_NONE};
+
+		__atomic_store_n(&inst->owners[b], owner_pack(none), __ATOMIC_RELEASE);
+	}
 	k->move_seq = move_entry_latest(inst);
 	k->epoch = inst->control->epoch;
 }
