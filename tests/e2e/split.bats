@@ -109,3 +109,49 @@ flows() { tb_s flows "$TB_D" -j | jq -c 'map({addr_a, port_a, addr_b, port_b, pa
 	taken_back() { expect "$(buckets)" '.[3].parts == null' && tb_s status "$TB_D" -j | jq -e '.moves.refused == 1'; }
 	tb_wait 5 taken_back
 }
+
+# A capture of the flows of one bucket, the one with most: CAPTURE, and their number.
+one_bucket() {
+	local filter rows
+	tb_run --workers 2 --nf flowcount,sink
+	tb_gen "$SLUICE" gen "$TB_G" --flows 1000 --count 5000 --rate 20000 -j >"$TB_RUN/all.json"
+	rows=$(tb_s flows "$TB_D" -j | jq 'group_by(.bucket) | max_by(length) | .[:8]')
+	filter=$(jq -r 'map("(host \(.addr_a) and host \(.addr_b) and port \(.port_a) and port \(.port_b))") | join(" or ")' <<<"$rows")
+	tb_spawn capture "$SLUICE" capture "$TB_D" -w "$1" -f "$filter"
+	tb_wait 5 test -s "$1"
+	tb_gen "$SLUICE" gen "$TB_G" --flows 1000 --count 5000 --rate 20000 -j >"$TB_RUN/all.json"
+	sleep 0.3
+	tb_stop "$TB_PID"
+	tb_stop "$TB_RUN_PID"
+	jq '.[0].bucket' <<<"$rows"
+}
+is_split() { [ "$(buckets | jq ".[$1].parts")" != null ]; }
+is_whole() { [ "$(buckets | jq ".[$1].parts")" = null ]; }
+# Both workers have traffic of the bucket.
+spread() { tb_s buckets "$TB_D" -i 300ms -j | jq -e --argjson b "$1" '[.[] | select(.part_of == $b and .pps > 0) | .owner] | unique | length == 2'; }
+
+@test "the daemon splits an elephant of several flows, spreads its parts, and makes it whole when the load is gone" {
+	tb_s attach "$TB_D" --match all --buckets 128
+	one_bucket "$TB_RUN/one.pcap" >"$TB_RUN/bucket"
+	bucket=$(tail -n1 "$TB_RUN/bucket")
+	printf 'metrics:\n  listen: off\nbalance:\n  tick_max: 100ms\n  split_hold: 1s\n' >"$TB_RUN/sluice.yaml"
+	tb_spawn sluiced "$SLUICED" --config "$TB_RUN/sluice.yaml"
+	tb_wait 10 daemon_answers
+	tb_run --workers 2 --nf work:400000,flowcount,sink
+	tb_spawn_gen gen "$SLUICE" gen "$TB_G" --pcap "$TB_RUN/one.pcap" --loop 0 --rate 20000 --duration 60
+	gen=$TB_PID
+	tb_wait 40 is_split "$bucket" || {
+		cat "$TB_RUN/sluiced.log"
+		tb_s status "$TB_D"
+		return 1
+	}
+	grep -q "bucket $bucket is split into 16 parts" "$TB_RUN/sluiced.log"
+	tb_wait 5 spread "$bucket" || {
+		tb_s buckets "$TB_D" --top 10
+		return 1
+	}
+	tb_stop "$gen" || true
+	tb_wait 10 is_whole "$bucket"
+	grep -q "bucket $bucket becomes whole again" "$TB_RUN/sluiced.log"
+	losses_hold
+}

@@ -86,6 +86,8 @@ Test(config, every_setting)
 				   "      stuck_after: 5s\n"
 				   "      elastic: {enabled: true, target: 70%, min_workers: 2,\n"
 				   "        max_workers: 6, ahead: 1s, hold: 30s}\n"
+				   "      split: false\n"
+				   "      split_hold: 5min\n"
 				   "      pinned: [17, 64-127]\n"
 				   "  - interfaces: eth3\n"
 				   "balance: {max_moves: 9}\n";
@@ -123,6 +125,8 @@ Test(config, every_setting)
 	cr_expect_eq(in->balance.elastic.max_workers, 6);
 	cr_expect_eq(in->balance.elastic.ahead_ns, 1000000000);
 	cr_expect_eq(in->balance.elastic.hold_ns, 30000000000);
+	cr_expect_not(in->balance.split);
+	cr_expect_eq(in->balance.split_hold_ns, 300000000000);
 	cr_expect_eq(in->balance.pins, 2);
 	cr_expect_eq(in->balance.pin[1].first, 64);
 	cr_expect_eq(in->balance.pin[1].last, 127);
@@ -130,6 +134,8 @@ Test(config, every_setting)
 	in = sl_config_instance(config, "eth3");
 	cr_assert_not_null(in);
 	cr_expect_eq(in->balance.max_moves, 9);
+	cr_expect(in->balance.split);
+	cr_expect_eq(in->balance.split_hold_ns, 60000000000);
 	cr_expect_not(in->balance.elastic.enabled);
 	cr_expect_float_eq(in->balance.elastic.target, 0.8, 1e-12);
 	cr_expect_eq(in->balance.plan_ns, 5000000);

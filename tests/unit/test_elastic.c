@@ -58,6 +58,27 @@ Test(elastic, wakes_all_that_are_needed_at_once)
 	cr_expect(e.fill, "the buckets are dealt anew at once");
 }
 
+/* Parts that are not in use are nobody's, and a bucket whose parts have the packets is theirs. */
+Test(elastic, absent_buckets_keep_nobody_awake)
+{
+	struct sl_sample_bucket bucket[3] = {
+		{.owner = 1, .target = 1},
+		{.owner = SL_TO_NONE, .target = SL_TO_NONE, .absent = true},
+		{.owner = SL_TO_PARTS, .target = SL_TO_PARTS, .absent = true}};
+	struct sl_plan_bucket planned[3] = {{.worker = 1}, {.pinned = true}, {.pinned = true}};
+	struct sl_plan_worker worker[2] = {{.usable = true}, {.usable = true}};
+	struct sl_load_worker loads[2] = {0};
+	const struct sl_load load = {.workers_n = 2, .buckets_n = 3, .workers = loads};
+	const struct sl_sample sample = {.workers_n = 2, .buckets_n = 3, .buckets = bucket};
+
+	start(2, 1, 0.1);
+	sl_elastic_look(&v, &e, &load, &sample, planned, worker);
+	cr_expect_not(v.worker[0].holds);
+	cr_expect_not(v.worker[0].pinned);
+	cr_expect_eq(v.worker[0].cost, 0);
+	cr_expect(v.worker[1].holds);
+}
+
 Test(elastic, one_whose_cpu_is_idle_wakes_first_one_that_still_holds_before_it)
 {
 	start(4, 1, 0.5);

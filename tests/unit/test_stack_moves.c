@@ -38,6 +38,7 @@ static struct rig *rig_new(void)
 	memset(g, 0, sizeof(*g));
 	g->inst = (struct sl_instance){.ifaces = 1,
 				       .buckets = BUCKETS,
+				       .hash_buckets = BUCKETS,
 				       .rows = g->rows,
 				       .owners = g->owners,
 				       .moves = g->moves,

@@ -46,6 +46,15 @@ static unsigned asleep_workers(const struct served *s)
 	return elastic ? sl_tick_elastic(s->tick)->asleep_n : 0;
 }
 
+static unsigned split_buckets(const struct served *s)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < SL_SPLITS; k++)
+		n += LOAD(s->inst->control->split[k]) != 0;
+	return n;
+}
+
 #define VALUE(name, of_s)                                                                          \
 	static double v_##name(const struct served *s)                                             \
 	{                                                                                          \
@@ -66,6 +75,7 @@ VALUE(awake, running_workers(s) - asleep_workers(s))
 VALUE(asleep, asleep_workers(s))
 VALUE(elephant_load,
       s->last.plan.elephant < 0 ? 0 : sl_tick_load(s->tick)->buckets[s->last.plan.elephant].load)
+VALUE(split, split_buckets(s))
 VALUE(incarnation, LOAD(s->inst->control->incarnation))
 
 static const struct instance_metric instance_metrics[] = {
@@ -88,6 +98,7 @@ static const struct instance_metric instance_metrics[] = {
 	{"sluice_workers_asleep", "gauge", "Workers that balance.elastic has put to sleep.",
 	 v_asleep},
 	{"sluice_workers_stuck", "gauge", "Workers without a heartbeat.", v_stuck},
+	{"sluice_buckets_split", "gauge", "Buckets that are split into parts.", v_split},
 	{"sluice_elephant", "gauge", "1 while one bucket needs more than a core.", v_elephant},
 	{"sluice_elephant_load_ratio", "gauge", "What that bucket needs, in cores.",
 	 v_elephant_load},

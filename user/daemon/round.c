@@ -78,6 +78,7 @@ static void report_elephant(struct served *s, const struct sl_tick_result *r)
 		served_mark(s, (uint32_t)s->reported_elephant, SL_ROW_WORKER);
 	s->reported_elephant = e;
 	s->reported_flow = false;
+	s->split_asked = false;
 }
 
 static void report_awake(struct served *s)
@@ -152,6 +153,7 @@ void served_round(struct served *s, uint64_t now_ns)
 	if (!s->paused && s->balance.enabled && r.moves_n && served_apply(s, r.moves, r.moves_n))
 		sl_tick_applied(s->tick, now_ns);
 	report(s, &r);
+	served_splits(s, now_ns);
 	s->last = r;
 	s->last.moves = NULL;
 	s->rounds++;

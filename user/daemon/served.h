@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "control/splitting.h"
 #include "control/tick.h"
 #include "platform/config.h"
 #include "platform/instance.h"
@@ -37,6 +38,8 @@ struct served {
 	int reported_elephant; /* -1: none */
 	bool reported_flow; /* its heaviest flow was named */
 	unsigned reported_nic[SL_MAX_IFACES]; /* enum sl_nic_steering */
+	bool split_asked; /* it was to be split */
+	struct sl_splitting splitting;
 	unsigned elephant_rounds; /* in a row that found another one than was reported */
 };
 
@@ -62,6 +65,10 @@ struct sl_sample served_sample(struct served *s, uint64_t now_ns);
 unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsigned n);
 /* The bucket's row gets this mode and stays otherwise; one that is to be split keeps its own. */
 void served_mark(struct served *s, uint32_t bucket, enum sl_row_mode mode);
+
+/* --- splits.c */
+/* Split what is worth it, end what is not any more; after the elephants were reported. */
+void served_splits(struct served *s, uint64_t now_ns);
 
 /* --- round.c */
 /* One round of the control loop; sets due_ns. */

@@ -26,6 +26,8 @@ static const struct sl_balance_config balance_defaults = {
 	.numa = true,
 	.smoothing_ns = 200 * 1000000ULL,
 	.stuck_ns = 3000 * 1000000ULL,
+	.split = true,
+	.split_hold_ns = 60 * 1000000000ULL,
 	.elastic = {.target = 0.8,
 		    .min_workers = 1,
 		    .ahead_ns = 500 * 1000000ULL,
@@ -74,6 +76,9 @@ const struct sl_yaml_field sl_config_balance_fields[] = {
 	{"stuck_after", sl_yaml_set_duration, BALANCE(stuck_ns), 1.5, 600,
 	 "write a time from 1500ms to 10min, such as 3s"},
 	{"elastic", sl_yaml_set_mapping, BALANCE(elastic), .fields = elastic_fields},
+	{"split", sl_yaml_set_bool, BALANCE(split), .mend = "write true or false"},
+	{"split_hold", sl_yaml_set_duration, BALANCE(split_hold_ns), 0.1, 3600,
+	 "write a time from 100ms to 60min, such as 60s"},
 	{"pinned", sl_config_set_pins, .mend = "write bucket numbers and ranges: [17, 64-127]"},
 	{0},
 };

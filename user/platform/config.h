@@ -46,6 +46,8 @@ struct sl_balance_config {
 	uint64_t smoothing_ns; /* time constant of the load estimate */
 	uint64_t stuck_ns; /* a worker silent for so long while it has load is stuck */
 	struct sl_elastic_config elastic;
+	bool split; /* buckets above a core that are more than one flow */
+	uint64_t split_hold_ns; /* calm for so long before one is whole again */
 	unsigned pins;
 	struct sl_bucket_range pin[SL_CONFIG_PINS];
 };
