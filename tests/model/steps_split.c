@@ -37,23 +37,25 @@ static void split_begin(struct model_steps *m, const struct model_state *s)
 	if (!s->wish || !rests(&s->bucket[0]) || s->bucket[0].owner == ELSEWHERE ||
 	    s->bucket[1].row != ELSEWHERE)
 		return;
-	t = step_add(m, s, false, "housekeeping: row b0 = part of w%u", s->bucket[0].owner);
+	t = step_add(m, s, false, "housekeeping: b0 w%u -> part", s->bucket[0].owner);
 	round_begin(t);
 	t->hk_pc = HK_SPLIT;
-	if (m->c->mutant != MUT_PART_UNREADY)
-		part_ready(m->c, t);
-	t->bucket[0].row = ELSEWHERE;
-}
-
-static void split_word(struct model_steps *m, const struct model_state *s)
-{
-	struct model_state *t = step_add(m, s, false, "housekeeping: b0 w%u -> part, epoch %u",
-					 s->bucket[0].owner, s->hk_epoch);
-
 	if (m->c->mutant == MUT_PART_UNREADY)
+		t->bucket[0].row = ELSEWHERE;
+	else
 		part_ready(m->c, t);
 	t->bucket[0].next = ELSEWHERE;
 	round_join(m->c, t, 0);
+}
+
+static void split_row(struct model_steps *m, const struct model_state *s)
+{
+	struct model_state *t =
+		step_add(m, s, false, "housekeeping: row b0 = part, epoch %u", s->hk_epoch);
+
+	if (m->c->mutant == MUT_PART_UNREADY)
+		part_ready(m->c, t);
+	t->bucket[0].row = ELSEWHERE;
 	t->hk_pc = HK_WORDS;
 }
 
@@ -133,7 +135,7 @@ void steps_split(struct model_steps *m, const struct model_state *s)
 		merge_begin(m, s);
 		break;
 	case HK_SPLIT:
-		split_word(m, s);
+		split_row(m, s);
 		break;
 	case HK_GATHERED:
 	case HK_MERGE:

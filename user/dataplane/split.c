@@ -95,7 +95,8 @@ static int free_split(const struct sl_instance *inst)
 
 /*
  * The parts belong to nobody and are on their way to the bucket's owner, who parks what comes for
- * them. Then the row, then the bucket's word, as in a move.
+ * them. Then the bucket's word, which a hold for the NIC's table may keep, and then the row: until
+ * the epoch is published nobody acts on either.
  */
 static bool begin(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint32_t epoch,
 		  uint64_t now, struct sl_owner *word)
@@ -119,13 +120,12 @@ static bool begin(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint3
 	}
 	row.worker = (uint16_t)(SL_TO_PARTS + split);
 	*word = (struct sl_owner){.owner = owner, .next = row.worker, .epoch = epoch};
-	if (!swap(&inst->rows[bucket], seen, row_pack(row))) {
+	if (!swap(&inst->owners[bucket], old, owner_pack(*word))) {
 		parts_clear(inst, (unsigned)split, epoch);
 		return false;
 	}
-	if (!swap(&inst->owners[bucket], old, owner_pack(*word))) {
-		/* somebody wrote the word by hand: left alone */
-		refuse(dp, bucket, row_pack(row), owner, SL_ROW_WORKER);
+	if (!swap(&inst->rows[bucket], seen, row_pack(row))) {
+		swap(&inst->owners[bucket], owner_pack(*word), old);
 		parts_clear(inst, (unsigned)split, epoch);
 		return false;
 	}

@@ -93,7 +93,7 @@ static void collect_buckets(struct collector *c, const struct sl_instance *inst)
 		const struct bucket_rate *r = &c->sample->buckets[b];
 
 		c->bucket[b] = (struct top_bucket){
-			.owner = r->owner.owner < SL_MAX_WORKERS ? r->owner.owner : SL_TO_NONE,
+			.owner = r->owner.owner < SL_MAX_WORKERS ? r->owner.owner : UINT16_MAX,
 			.moving = r->owner.owner != r->owner.next,
 			.load = (float)r->load};
 	}
