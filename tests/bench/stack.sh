@@ -3,7 +3,8 @@
 # stack - real servers in mode stack: nginx under wrk and memcached under memcaslap, with SHARE of the buckets on one CPU as
 # a static table may have them, and with the balancer starting from there. What moves with the buckets is the kernel's work
 # for each packet, so there has to be some: a packet filter of so many rules, gone through one by one, that a packet takes
-# WORK_US. Requests come at a rate that keeps DEMAND CPUs busy with that: more than one has, and less than both.
+# WORK_US. Requests come at a rate that keeps DEMAND CPUs busy with that; with handshakes, the server's program and the client
+# it is more than one CPU has, and less than both.
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 source "$(dirname "$0")/lib.sh"
