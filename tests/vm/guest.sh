@@ -10,7 +10,7 @@ PEER_ADDRESS=198.19.0.1 # what the peer's tap has
 export NIC ADDRESS PEER_ADDRESS
 
 # peer CMD...: in the peer's namespace; its output and exit status. PEER_IF is the tap's name there, PEER_RUN a
-# directory that is removed afterwards, SLUICE our program. A shell line is: peer bash -c '...'
+# directory that is removed afterwards, PEER_TOOLS this one, SLUICE our program. A shell line is: peer bash -c '...'
 peer() {
 	local line answer=""
 	{
@@ -85,8 +85,21 @@ losses_hold() { # [FILTER...]
 # peer_gen ARGS...: sluice gen at the peer, to the NIC; its report
 peer_gen() {
 	# shellcheck disable=SC2016 # for the peer's shell
-	peer bash -c '"$SLUICE" gen "$PEER_IF" --dst-mac 02:5c:00:00:00:02 -j "$@" 2>"$PEER_RUN/gen.err" || cat "$PEER_RUN/gen.err"' gen "$@"
+	peer bash -c '"$SLUICE" gen "$PEER_IF" --dst-mac 02:5c:00:00:00:02 -j "$@" \
+		2>"$PEER_RUN/gen.err" || cat "$PEER_RUN/gen.err"' gen "$@"
 }
+# The same in the background; then whether it still runs, and its report.
+# shellcheck disable=SC2016
+peer_gen_start() {
+	peer bash -c '{
+		"$SLUICE" gen "$PEER_IF" --dst-mac 02:5c:00:00:00:02 -j "$@" >"$PEER_RUN/gen.out" 2>&1
+		touch "$PEER_RUN/gen.done"
+	} >/dev/null 2>&1 & rm -f "$PEER_RUN/gen.done"' gen "$@"
+}
+# shellcheck disable=SC2016
+peer_gen_runs() { ! peer bash -c '[ -e "$PEER_RUN/gen.done" ]'; }
+# shellcheck disable=SC2016
+peer_gen_report() { peer bash -c 'cat "$PEER_RUN/gen.out"'; }
 # Packets that XDP, or else the driver, counted on each RX queue, as a JSON array.
 queue_packets() {
 	local kind
