@@ -28,6 +28,7 @@ flows() { tb_s flows "$TB_D" -j | jq -c 'map({addr_a, port_a, addr_b, port_b, pa
 		'.[128:] | length == 16 and all(.part_of == 17 and .parts == null) and (map(.owner) | unique | length == 1)'
 	flows >"$TB_RUN/split"
 	cmp "$TB_RUN/before" "$TB_RUN/split"
+	expect "$(tb_s status "$TB_D" -j)" '.split == 1' '.buckets == 128'
 	refused "bucket 17 is split" tb_s move "$TB_D" 17:1
 	refused "buckets 0 to 127" tb_s split "$TB_D" 128
 	tb_s move "$TB_D" 128-135:0 136-143:1

@@ -89,6 +89,7 @@ static inline int rig_open(struct rig *r, const struct sl_nf *nf, const char *ar
 					    .idle_ms = nf->idle_ms,
 					    .budget = &r->budget,
 					    .flow_end = nf->flow_end,
+					    .flow_moved = nf->flow_moved,
 					    .self = r->self};
 	for (unsigned b = 0; nf->key_size && b < RIG_BUCKETS; b++)
 		r->tables[b] = sl_flow_table_new(&r->config);

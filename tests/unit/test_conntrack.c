@@ -261,3 +261,36 @@ Test(conntrack_arguments, are_refused)
 	cr_assert_eq(rig_open(&rig, &sl_nf_conntrack, "x"), -EINVAL);
 	cr_assert_str_eq(rig.error, "'x': it takes no arguments");
 }
+
+/* The counts of a shard that are by state. */
+static uint64_t counted(unsigned shard)
+{
+	const uint64_t *now = sl_nf_shard(&rig.host, shard);
+	uint64_t sum = 0;
+
+	for (unsigned s = 0; s < CONN_STATES; s++)
+		sum += now[s];
+	return sum;
+}
+
+/* Its bucket was split, or is whole again: whoever has the new shard alone may touch its counts. */
+Test(conntrack, a_connection_that_changes_shards)
+{
+	unsigned from = 0, to;
+
+	handshake();
+	while (!sl_flow_table_count(rig.tables[from]))
+		from++;
+	to = (from + 1) % RIG_BUCKETS;
+	cr_assert_eq(counted(from), 1);
+	cr_assert_eq(sl_flow_table_give(rig.tables[from],
+					&(struct sl_flow_heirs){&rig.tables[to], from, to, 32}, 10),
+		     0);
+	state_is("established");
+	cr_expect_eq(counted(from), 0);
+	cr_expect_eq(counted(to), 1);
+	sl_flow_table_free(rig.tables[to]);
+	rig.tables[to] = NULL;
+	cr_expect_eq(counted(to), 0);
+	cr_expect_eq(counted(from), 0);
+}

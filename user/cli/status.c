@@ -203,6 +203,15 @@ static json_t *moves_json(const struct sl_instance *inst, const struct sample *s
 			 I(inst->control->moves_refused), "under_way", I(under_way));
 }
 
+static unsigned split_buckets(const struct sl_control *c)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < SL_SPLITS; k++)
+		n += c->split[k] != 0;
+	return n;
+}
+
 static json_t *status_json(const struct sl_instance *inst, const struct sample *s)
 {
 	const struct sl_control *c = inst->control;
@@ -226,11 +235,11 @@ static json_t *status_json(const struct sl_instance *inst, const struct sample *
 	daemon = daemon_json(inst, warnings);
 	elastic_mark(workers, daemon);
 	return json_pack(
-		"{s:s,s:b,s:b,s:o,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
+		"{s:s,s:b,s:b,s:o,s:I,s:I,s:I,s:o,s:b,s:s,s:s,s:I,s:I,s:o,s:f,s:o,s:o,s:o,s:o}",
 		"instance", inst->name, "stack", !!(c->flags & SL_CTL_STACK), "ready", ready,
-		"interfaces", interfaces_json(inst), "buckets", I(inst->hash_buckets),
-		"max_workers", I(inst->max_workers), "rules", rules_json(inst), "local",
-		!!(c->flags & SL_CTL_LOCAL), "hash",
+		"interfaces", interfaces_json(inst), "buckets", I(inst->hash_buckets), "split",
+		I(split_buckets(c)), "max_workers", I(inst->max_workers), "rules", rules_json(inst),
+		"local", !!(c->flags & SL_CTL_LOCAL), "hash",
 		c->flags & SL_CTL_TOEPLITZ ? "toeplitz" : "symmetric", "stamp",
 		c->flags & SL_CTL_INBAND ? "inband" : "metadata", "epoch", I(c->epoch), "settled",
 		I(c->settled), "moves", moves_json(inst, s), "unbalance",

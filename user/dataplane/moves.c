@@ -46,9 +46,7 @@ static void settle_bucket(struct sl_instance *inst, uint32_t bucket, bool deal, 
 	struct sl_row row = row_load(&inst->rows[bucket]);
 	struct sl_owner word;
 
-	if (split_settles(inst, bucket, &row.worker))
-		deal = false;
-	else if (deal || row.worker >= workers)
+	if (!split_settles(inst, bucket, &row.worker) && (deal || row.worker >= workers))
 		row.worker = deal_bucket(inst, bucket, workers);
 	if (row.worker != row_load(&inst->rows[bucket]).worker)
 		__atomic_store_n(&inst->rows[bucket], row_pack(row), __ATOMIC_RELEASE);
