@@ -192,6 +192,39 @@ tasks() {
 	expect "$(s trace.csv -P maxmin --resource memory -c 0.9 -j)" .complete
 }
 
+@test "units of time, comments, start and finish, how much is printed" {
+	local out
+	printf '%s\n' '# a comment' '' submit,duration,user,cpu 1,2,ann,1 2,2,bob,1 >s.csv
+	printf '%s\n' task,submit,start,finish,user,cpu 7,1000,1500,3500,ann,1 8,2000,2000,4000,bob,1 >ms.csv
+	out=$(s s.csv -s 1 -P drf -j)
+	expect "$out" '.tasks == 2' '.horizon_s == 3' '.per_user[1].mean_wait_s == 1' '.mean_wait_s == 0.5'
+	expect "$(s ms.csv --unit ms -s 1 -P drf -j)" '.horizon_s == 3' '.per_user[1].mean_wait_s == 1'
+	expect "$(s ms.csv --unit us -s 1 -P drf -j)" '.horizon_s == 0.003'
+	run -0 s s.csv -s 1 -n 1
+	[[ $output == *"(1 more user)"* ]]
+	[ "$(grep -cE '^(ann|bob) ' <<<"$output")" = 1 ]
+	# a row of digits is no head, unless it is said to be a CSV's
+	printf '%s\n' 1,2,ann,3 >digits.csv
+	refused -1 "digits.csv:1: 4 columns; a row of task_events has 13" s digits.csv
+	refused -1 "digits.csv:1: the first row must name" s digits.csv -f csv
+}
+
+@test "the floor: who is within its equal share comes before all memory" {
+	local with without
+	# ann has all of it for long; then both want half, and ann's tasks are within her half
+	{
+		echo submit,duration,user,cpu
+		echo 0,1000,ann,10
+		for _ in {1..20}; do printf '%s\n' 1000,10,bob,1 1000,10,ann,1; done
+	} >trace.csv
+	with=$(s trace.csv -s 10 --half-life 100s --samples 1 -j | jq '.per_user[] | select(.user == "bob") | .mean_wait_s')
+	without=$(s trace.csv -s 10 --half-life 100s --samples 1 --no-floor -j |
+		jq '.per_user[] | select(.user == "bob") | .mean_wait_s')
+	# 10 at a time: five of each; or bob first until he has what ann's half too much counts
+	[ "$with" = 15 ]
+	jq -ne "$without < 15" >/dev/null
+}
+
 # bad FILE:ROW WORDS: one line that has both, exit status 1, and the report of what was read before: $TASKS tasks.
 bad() {
 	run -1 --separate-stderr s "${FILE:-trace.csv}" -s "${SIZE:-10}" -j

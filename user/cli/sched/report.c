@@ -130,7 +130,7 @@ static void print_users(const json_t *all, unsigned most)
 		json_array_append(shown, row[i]);
 	output_table(shown, columns);
 	if (n > most)
-		printf("(%zu more users)\n", n - most);
+		printf("(%zu more user%s)\n", n - most, n - most == 1 ? "" : "s");
 	json_decref(shown);
 	free(row);
 }
