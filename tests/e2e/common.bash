@@ -20,6 +20,11 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root"; }
 expect() {
 	local json=$1 f bad=0
 	shift
+	# jq takes nothing for the truth of any filter
+	[[ $json == *[![:space:]]* ]] || {
+		echo "nothing was printed; wanted: $*"
+		return 1
+	}
 	for f in "$@"; do
 		jq -e "$f" <<<"$json" >/dev/null || {
 			echo "not so: $f"
