@@ -99,18 +99,23 @@ both_ways() {
 	through "$2" "$3" "$dir/sent.pcap" "$dir/out.pcap"
 	"$CHECK" answer "$dir/sent.pcap" "$dir/answers.pcap" "02:5c:00:00:00:1$3"
 	through "$3" "$2" "$dir/answers.pcap" "$dir/back.pcap"
-	numbers "$dir/out.pcap" >"$dir/out"
-	numbers "$dir/back.pcap" >"$dir/back"
+	numbers "$dir/out.pcap" >>"$dir/out"
+	numbers "$dir/back.pcap" >>"$dir/back"
 }
 
-# beside_nftables FILE RULES SEED
+# beside_nftables RULES SEED FILE...: one capture after the other; the rules are about the first one's ends.
 beside_nftables() {
-	local ours theirs
-	rules_for "$1" "$2" "$3"
+	local ours theirs count=$1 seed=$2 file
+	shift 2
+	rules_for "$1" "$count" "$seed"
 	sluice_up "firewall:$RULES,forward"
-	both_ways sluice 0 1 "$1"
+	for file in "$@"; do
+		both_ways sluice 0 1 "$file"
+	done
 	kernel_rules
-	both_ways kernel 2 3 "$1"
+	for file in "$@"; do
+		both_ways kernel 2 3 "$file"
+	done
 	losses_hold
 	ours=$(tb_s nf "$TB_D" -j | jq -c '.[0] | {passed, rules: [.rules[].packets], default: .default.packets}')
 	theirs=$(nsenter --net="/run/netns/$KERNEL" -- nft -j list chain ip fw f |
@@ -123,26 +128,42 @@ beside_nftables() {
 	wc -l "$BATS_TEST_TMPDIR"/{sluice,kernel}/{out,back}
 }
 
+# Packets that the kernel lost on their way: a CPU's backlog has 1,000 places, and a generator that was held up
+# makes up for it at once.
+lost() {
+	{
+		ip -n "$NAME-gen" -s -j link
+		ip -n "$KERNEL" -s -j link
+	} | jq -s 'flatten | map(.stats64.rx.dropped) | add'
+	sed -nE 's/^([0-9]+) packets dropped by kernel/\1/p' "$BATS_TEST_TMPDIR"/{sluice,kernel}/*.log
+}
+
 # alike: the same packets came through, the same rules matched as often, and enough of them to tell.
 alike() {
+	[ "$(($(lost | paste -sd+)))" = 0 ] || skip "the machine is too busy: packets were lost beside the filters"
 	cmp "$BATS_TEST_TMPDIR"/{sluice,kernel}/out
 	cmp "$BATS_TEST_TMPDIR"/{sluice,kernel}/back
 	expect "$(cat "$BATS_TEST_TMPDIR/verdict")" '.unlike == []' "$@"
 }
 
+# What is generated, and behind NAME in CAPTURES if it is there.
+traffic() { # NAME
+	FILES=("$BATS_TEST_TMPDIR/made.pcap")
+	"$E2E/mkpcap" "${FILES[0]}"
+	[ -e "$CAPTURES/$1" ] || return 0
+	tcpdump -r "${FILES[0]}" -c 1500 -w "$BATS_TEST_TMPDIR/few.pcap" 2>/dev/null
+	FILES=("$CAPTURES/$1" "$BATS_TEST_TMPDIR/few.pcap")
+}
+
 @test "10,000 rules with states on a capture, out and back: the packets that nftables passes, by the same rules" {
-	FILE=$BATS_TEST_TMPDIR/made.pcap
-	"$E2E/mkpcap" "$FILE"
-	[ ! -e "$CAPTURES/mixed-4096pkt-1006flow.pcap" ] || FILE=$CAPTURES/mixed-4096pkt-1006flow.pcap
-	beside_nftables "$FILE" 10000 1
+	traffic mixed-4096pkt-1006flow.pcap
+	beside_nftables 10000 1 "${FILES[0]}"
 	alike '.passed > 1000 and .matched > 50 and .default > 0'
 }
 
-@test "10,000 rules without states on another capture" {
-	FILE=$BATS_TEST_TMPDIR/made.pcap
-	"$E2E/mkpcap" "$FILE"
-	[ ! -e "$CAPTURES/manyflow-3905pkt-937flow.pcap" ] || FILE=$CAPTURES/manyflow-3905pkt-937flow.pcap
-	beside_nftables "$FILE" 10000 2
+@test "2,000 rules without states on another capture, and on generated traffic" {
+	traffic manyflow-3905pkt-937flow.pcap
+	beside_nftables 2000 2 "${FILES[@]}"
 	alike '.passed > 1000 and .matched > 50 and .default > 0'
 }
 

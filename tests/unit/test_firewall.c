@@ -154,6 +154,34 @@ Test(firewall, tcp_from_its_syn_to_its_end)
 	rig_close(&rig);
 }
 
+/* `sluice flows` of the connection that the frame belongs to. */
+static void flow_shows(struct frame *f, const char *part)
+{
+	struct sl_flow_key key;
+	char shown[512];
+	void *v;
+
+	cr_assert_eq(sl_packet_flow_key(&f->pkt, &key, NULL), 0);
+	v = sl_flow_lookup(f->tables[0], &key, f->meta.hash, rig.now, 0);
+	cr_assert_not_null(v);
+	cr_assert_gt(sl_nf_firewall.flow_show(rig.self, &key, v, shown, sizeof(shown)), 0);
+	cr_expect_not_null(strstr(shown, part), "%s, not %s", shown, part);
+}
+
+Test(firewall, a_new_connection_in_the_place_of_another_counts_from_zero)
+{
+	struct frame f;
+
+	open_with("pass\n");
+	tcp(false, F_SYN, 100, 0);
+	tcp(true, F_SYN | F_ACK, 900, 101);
+	tcp(true, F_RST | F_ACK, 901, 101);
+	frame_tcp(&f, IN, 4000, OUT, 80, F_SYN, 7000, 0, 0);
+	cr_expect_eq(rig_send(&rig, &f, 0), SL_NEXT);
+	flow_shows(&f, "\"packets\":1,\"bytes\":54,\"packets_reply\":0,");
+	rig_close(&rig);
+}
+
 Test(firewall, beginnings_that_were_not_seen)
 {
 	open_with("pass state new,established\n");

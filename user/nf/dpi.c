@@ -218,6 +218,7 @@ static void begin_anew(struct dpi *d, struct dpi_scan *s, struct dpi_flow *f)
 	for (unsigned side = 0; side < 2; side++)
 		dpi_release(&d->patterns, &d->budget, s->shard, &f->dir[side]);
 	f->blocked = false;
+	f->matches = 0;
 }
 
 static void scan_segment(struct dpi_scan *s, struct dpi_flow *f, const struct sl_packet *pkt,

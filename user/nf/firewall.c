@@ -228,11 +228,12 @@ static bool follow(struct job *j, bool *made)
 		*made = true;
 		if (!c)
 			return false;
-		c->bucket = j->pkt->meta->bucket;
 		sl_nf_count(&j->shard->connections, 1);
 	}
-	if (j->begins)
+	if (j->begins) {
+		*c = (struct connection){.conn = c->conn, .bucket = j->pkt->meta->bucket};
 		sl_nf_count(&j->shard->made, 1);
+	}
 	move_state(j->shard, &c->conn, &j->next);
 	c->conn = j->next;
 	c->packets[j->view->reversed != c->conn.origin]++;
