@@ -250,3 +250,26 @@ Test(split, a_change_of_mind)
 	cr_expect_eq(row_load(&g->rows[FIRST + 2]).mode, SL_ROW_WORKER);
 	rig_free(g);
 }
+
+/* By hand, in one go: whole at worker 1, and to be split again. Until the first is over parts stay.
+ */
+Test(split, whole_and_split_again)
+{
+	struct rig *g = settled(1);
+
+	split(g, 1);
+	open_ring(g, 1);
+	ask(g, BUCKET, 1, SL_ROW_SPLIT);
+	cr_assert_eq(moves_start(&g->dp), 1);
+	expect_word(g, BUCKET, SL_TO_PARTS, 1);
+	cr_expect_eq(moves_start(&g->dp), 0);
+	cr_expect_eq(row_load(&g->rows[FIRST]).mode, SL_ROW_STAYS);
+	g->control.settled = g->control.epoch;
+	cr_assert(handover_check(&g->worker[1]));
+	expect_word(g, BUCKET, 1, 1);
+	cr_expect_eq(moves_start(&g->dp), 1, "split again");
+	expect_word(g, BUCKET, 1, SL_TO_PARTS);
+	expect_word(g, FIRST, SL_TO_NONE, 1);
+	cr_expect_eq(row_load(&g->rows[FIRST]).mode, SL_ROW_WORKER);
+	rig_free(g);
+}

@@ -266,10 +266,12 @@ void splits_free(struct sl_dataplane *dp)
 	for (unsigned k = 0; k < SL_SPLITS; k++) {
 		const uint32_t b = inst->control->split[k] - 1;
 		struct sl_owner word;
+		struct sl_row row;
 
 		if (b >= inst->hash_buckets)
 			continue;
-		if (row_load(&inst->rows[b]).mode == SL_ROW_SPLIT)
+		row = row_load(&inst->rows[b]);
+		if (row.mode == SL_ROW_SPLIT && to_parts(row.worker))
 			parts_let_go(inst, k);
 		/* acquire: pairs with the release of the word, after that of its parts */
 		word = owner_load(&inst->owners[b]);
