@@ -2,17 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Network functions on real captures, held against what others say of the same traffic.
 load common
+load wires
 
 MIXED=$CAPTURES/mixed-4096pkt-1006flow.pcap
 REAL=$CAPTURES/manyflow-3905pkt-937flow.pcap # with the flags that TCP had
-KERNEL=$NAME-nft
-MAC=02:5c:00:00:00:19 # of the interface that the kernel tracks on
 
 setup() { needs_root; }
-teardown() {
-	[ ! -e "/run/netns/$KERNEL" ] || ip netns del "$KERNEL"
-	tb_down
-}
+teardown() { wires_down; }
 
 # The captures are not part of the product; what mkpcap makes is.
 traffic() {
@@ -67,29 +63,12 @@ play() { tb_gen "$SLUICE" gen "$TB_G" --pcap "$FILE" --rate 20000 --burst 16 -j;
 	refused -2 "conntrack: 'x': it takes no arguments" tb_s run -i "$TB_D" --nf conntrack:x,sink
 }
 
-# The kernel as a router that tracks, on an interface of its own, fed from the same generator.
-kernel_up() {
-	command -v nft >/dev/null || skip "no nft: install nftables"
-	[ -r /proc/net/nf_conntrack ] || modprobe nf_conntrack || true
-	ip netns del "$KERNEL" 2>/dev/null || true
-	ip netns add "$KERNEL"
-	ip link add "${NAME}g9" netns "$NAME-gen" mtu 1600 type veth peer name "${NAME}d9" netns "$KERNEL"
-	nsenter --net="/run/netns/$NAME-gen" -- ethtool -K "${NAME}g9" tx off gro off >/dev/null
-	nsenter --net="/run/netns/$KERNEL" -- ethtool -K "${NAME}d9" tx off gro off >/dev/null
-	ip -n "$NAME-gen" link set "${NAME}g9" up
-	nsenter --net="/run/netns/$KERNEL" -- sh -e <<-EOS
-		ip link set lo up
-		ip link set ${NAME}d9 mtu 1600 address $MAC up
-		ip link add out mtu 1600 type veth peer name beyond
-		ip link set beyond up
-		ip link set out arp off up
-		ip route add default dev out
-		sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
-			net.ipv4.conf.${NAME}d9.rp_filter=0
-		nft 'table inet t { chain c { type filter hook prerouting priority 0; ct state new accept; }; }'
-		sysctl -qw net.netfilter.nf_conntrack_acct=1 net.netfilter.nf_conntrack_tcp_be_liberal=1 \
-			net.netfilter.nf_conntrack_checksum=0
-	EOS
+# The kernel as a router that tracks and counts.
+kernel_tracks() {
+	kernel_up
+	nsenter --net="/run/netns/$KERNEL" -- nft 'table inet t { chain c { type filter hook prerouting priority 0; ct state new accept; }; }'
+	nsenter --net="/run/netns/$KERNEL" -- sysctl -qw net.netfilter.nf_conntrack_acct=1
+	kernel_liberal
 	nsenter --net="/run/netns/$KERNEL" -- test -r /proc/net/nf_conntrack || skip "the kernel has no /proc/net/nf_conntrack"
 }
 
@@ -130,15 +109,15 @@ connections_agree() {
 @test "conntrack: each connection of a capture is in the state that the kernel has it in" {
 	[ -e "$REAL" ] || skip "no captures beside the source tree"
 	FILE=$BATS_TEST_TMPDIR/sent.pcap
-	"$E2E/natcheck" prepare "$REAL" "$FILE" "$MAC"
+	"$CHECK" prepare "$REAL" "$FILE" 02:5c:00:00:00:12
 	up 1
 	tb_s attach "$TB_D" --match all --local
 	tb_run --workers 2 --ring 16384 --nf conntrack,sink
 	play
 	losses_hold
 	tb_s flows "$TB_D" -j >"$BATS_TEST_TMPDIR/flows"
-	kernel_up
-	tb_gen "$SLUICE" gen "${NAME}g9" --pcap "$FILE" --rate 4000
+	kernel_tracks
+	tb_gen "$SLUICE" gen "${NAME}g2" --pcap "$FILE" --rate 4000
 	kernel_connections >"$BATS_TEST_TMPDIR/kernel"
 	connections_agree
 }
