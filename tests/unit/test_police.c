@@ -407,6 +407,22 @@ Test(police, which_packets)
 	}
 }
 
+/* The upper half of the rig's shards as parts of split buckets. */
+Test(police, parts_are_counted_too)
+{
+	unsigned sent = 0;
+
+	open_rig("1pps:burst=1");
+	rig.host.buckets = RIG_BUCKETS / 2;
+	for (unsigned port = 1; port <= 1000; port++)
+		sent += passes(A, port, 60) + !passes(A, port, 60);
+	cr_assert_eq(sent, 2000);
+	cr_assert_eq(rig_number(&rig, "passed_packets"), 1000);
+	cr_assert_eq(rig_number(&rig, "dropped_packets"), 1000);
+	cr_assert(sl_nf_police.divisible);
+	rig_close(&rig);
+}
+
 Test(police, no_room_for_a_flow)
 {
 	open_rig("1pps:burst=1");

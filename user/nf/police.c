@@ -312,7 +312,7 @@ static int police_show(void *self, char *buf, size_t size)
 	struct text t = {.buf = buf, .size = size};
 	struct police_shard sum = {0};
 
-	for (unsigned b = 0; b < p->host->buckets; b++)
+	for (unsigned b = 0; b < p->host->shards_n; b++)
 		text_sum((uint64_t *)&sum, sl_nf_shard(p->host, b), sizeof(sum) / sizeof(uint64_t));
 	print_setting(&t, p);
 	text_add(&t,
@@ -334,6 +334,7 @@ const struct sl_nf sl_nf_police = {
 	.key_size = sizeof(struct sl_flow_key),
 	.value_size = sizeof(struct policed_flow),
 	.idle_ms = POLICE_IDLE_MS,
+	.divisible = true,
 	.shard_size = sizeof(struct police_shard),
 	.create = police_create,
 	.destroy = police_destroy,
