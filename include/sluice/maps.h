@@ -33,6 +33,9 @@
 #define SL_DROP_REASONS 32
 #define SL_DROP_NAME 24
 #define SL_MAX_RULES 63 /* one bit each of a 64-bit word; the 64th is the local-address filter */
+#define SL_MAX_TENANTS 64 /* 0 is who is no tenant, the last one the sum of all */
+#define SL_TENANT_TOTAL (SL_MAX_TENANTS - 1)
+#define SL_TENANT_NAME 24
 #define SL_HASH_KEY 6 /* words of the symmetric hash's key */
 #define SL_TOEPLITZ_KEY 52
 #define SL_TOEPLITZ_INPUT 36 /* IPv6 addresses and ports, bytes */
@@ -227,6 +230,8 @@ enum sl_control_flags {
 	SL_CTL_HOLD = 1 << 3,
 	SL_CTL_INBAND = 1 << 4, /* the stamp lies in the packet, before its Ethernet header */
 	SL_CTL_STACK = 1 << 5, /* workers are CPUs, and packets go up the kernel's stack there */
+	SL_CTL_TENANTS = 1 << 6, /* packets have tenants */
+	SL_CTL_TENANT_SET = 1 << 7, /* which entry of `tenant_match` is in force */
 };
 
 enum sl_xdp_mode {
@@ -408,6 +413,67 @@ struct sl_match {
 	__u64 v6[2][16][256];
 	struct sl_match_rule rule[64]; /* in the order of sl_match_slot(), bpf/match.h */
 };
+
+/*
+ * `tenant_match` (instance): two entries, SL_CTL_TENANT_SET says which is in force. The daemon
+ * writes, XDP reads.
+ */
+struct sl_tenant_match {
+	struct sl_match match; /* of addresses, protocol and ports; every rule takes */
+	__u64 vlan[2][64]; /* [low, high six bits of the outermost VLAN id, 0 without] -> rules */
+	__u64 vnis; /* rules that name a VNI */
+	__u64 vni[3][256]; /* [byte of the VNI of VXLAN or Geneve] -> rules that accept it */
+	__u8 tenant[64]; /* of a rule, in the order of sl_match_slot() */
+	char name[SL_MAX_TENANTS][SL_TENANT_NAME]; /* empty: no such tenant */
+};
+
+/*
+ * `tenant_gate` (interface): queue * SL_MAX_TENANTS + tenant. What a packet costs a tenant, as time
+ * of its rates: a packet takes `packet`, or `byte` for each of its bytes, whichever is longer. The
+ * entry of SL_TENANT_TOTAL is what all share: a capacity in bytes.
+ */
+struct sl_tenant_gate {
+	/* line 0: the daemon writes */
+	__u64 floor_packet SL_LINE; /* 2^-10 ns, at the rate that is the tenant's at any time */
+	__u64 floor_byte; /* 2^-20 ns */
+	__u64 share_packet; /* likewise, at the rate that its demand gets now */
+	__u64 share_byte;
+	__u64 floor_depth; /* 2^-10 ns that packets may come before their time */
+	__u64 share_depth;
+
+	/* line 1: XDP writes, in the queue's NAPI poll */
+	__u64 packets SL_LINE; /* that came */
+	__u64 bytes;
+	__u64 drops; /* of these, dropped here */
+	__u64 drop_bytes;
+	__u64 floor_at; /* when the rate has room for the next packet, 2^-10 ns */
+	__u64 share_at;
+};
+_Static_assert(sizeof(struct sl_tenant_gate) == 2 * SL_CACHE_LINE, "one writer for each line");
+
+/* `tenant_ring` (interface): queue * SL_MAX_WORKERS + worker, as `xsks`: what is in an RX ring. */
+struct sl_tenant_ring {
+	/* line 0: XDP writes, in the queue's NAPI poll */
+	__u32 sent SL_LINE; /* packets redirected to it; the ticket of the next */
+
+	/* line 1: the worker writes */
+	__u32 taken SL_LINE; /* 1 + the ticket of the latest packet taken out */
+	__u32 low; /* so many in the ring: only who is within its share gets in; 0: nobody serves */
+	__u32 high; /* so many: only who is within its floor */
+	__u32 size; /* so many it holds */
+};
+_Static_assert(sizeof(struct sl_tenant_ring) == 2 * SL_CACHE_LINE, "one writer for each line");
+
+/* `tenant_work` (instance): worker * SL_MAX_TENANTS + tenant, written by that worker only. */
+struct sl_tenant_work {
+	__u64 cycles SL_LINE; /* of busy_cycles, those that the tenant's packets took */
+	__u64 packets;
+	__u64 bytes;
+	__u64 slots; /* gauge: of the RX ring in use, the tenant's part, times 256 */
+	__u64 flows_made, flows_ended; /* flow-table entries; their sums' difference is in use */
+	__u64 flow_refused; /* not made: the tenant's share of entries is full */
+};
+_Static_assert(sizeof(struct sl_tenant_work) == SL_CACHE_LINE, "one line");
 
 /* `local_addrs` (interface), HASH: the host's own addresses; IPv4 as ::ffff:a.b.c.d. Value 1. */
 struct sl_addr {

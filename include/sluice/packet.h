@@ -24,6 +24,7 @@ enum sl_meta_flags {
 	SL_META_ICMP_ERROR = 1 << 3, /* hashed on the quoted flow */
 	SL_META_PORTS = 1 << 4, /* l4_off is valid and its first four bytes are the ports */
 	SL_META_NON_FIRST = 1 << 5, /* a fragment without an L4 header */
+	SL_META_TENANT = 1 << 6, /* tenants are configured: `tenant` and `ticket` are valid */
 };
 
 struct sl_meta {
@@ -37,8 +38,9 @@ struct sl_meta {
 	__u16 l4_off; /* of the L4 header; 0 if there is none */
 	__u8 proto; /* IP protocol of the L4 header */
 	__u8 vlans; /* VLAN tags, 0..2 */
-	__u16 resv;
-	__u32 tenant; /* reserved for tenants; 0 */
+	__u16 tenant; /* < SL_MAX_TENANTS; 0: no tenant's rule accepts the packet, or there is none
+		       */
+	__u32 ticket; /* tenant_ring[queue][worker].sent before this packet */
 };
 _Static_assert(sizeof(struct sl_meta) == 32,
 	       "kernel 6.1 takes 32 bytes of metadata, and multiples of 4");

@@ -50,4 +50,7 @@ int sl_rule_format(const struct sl_rule *rule, char *buf, size_t size);
 int sl_match_compile(const struct sl_rule *rules, unsigned n, const struct sl_addr *local,
 		     unsigned local_n, struct sl_match *out, char *err, size_t err_size);
 
+/* Bits that a rule takes in the table, 0 to 4; those of rules lie in the rules' order. */
+unsigned sl_match_rows(const struct sl_rule *rule);
+
 #endif /* SL_CONTROL_MATCH_H */

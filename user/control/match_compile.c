@@ -138,6 +138,13 @@ static unsigned rule_rows(const struct sl_rule *r, struct row rows[4])
 	return n;
 }
 
+unsigned sl_match_rows(const struct sl_rule *rule)
+{
+	struct row rows[4];
+
+	return rule_rows(rule, rows);
+}
+
 /*
  * The filter for local destinations: for every byte the values that any local address has there.
  * It accepts their mixtures too, which is why XDP asks the map.

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Tenants: rules and their overlaps, and what the shares of a made-up instance become. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/tenant_rules.h"
+#include "control/tenants.h"
+
+static struct sl_tenant_rule rule(const char *text)
+{
+	struct sl_tenant_rule r = {.tenant = 1};
+	char err[256] = "";
+
+	cr_assert_eq(sl_tenant_rule_parse(text, &r, err, sizeof(err)), 0, "%s: %s", text, err);
+	return r;
+}
+
+Test(tenants, text_comes_back)
+{
+	static const char *const texts[] = {"all",
+					    "10.0.0.0/8",
+					    "vlan=7",
+					    "vni=16777215",
+					    "10.0.0.0/8,proto=udp,dport=4789,vlan=0,vni=5",
+					    "vlan=4094,vni=0"};
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const struct sl_tenant_rule r = rule(texts[i]);
+		char text[128];
+
+		sl_tenant_rule_format(&r, text, sizeof(text));
+		cr_expect_str_eq(text, texts[i]);
+	}
+}
+
+Test(tenants, text_is_refused)
+{
+	static const struct {
+		const char *text, *part;
+	} bad[] = {{"vlan=4095", "vlan=0 to vlan=4094"},
+		   {"vni=16777216", "vni=16777215"},
+		   {"vlan=", "vlan=0 to"},
+		   {"10.0.0.0/8,pass", "leave out `pass`"},
+		   {"", "no prefix"},
+		   {"vlan=1,10.0.0.1/8", "bits set"}};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct sl_tenant_rule r = {0};
+		char err[256] = "";
+
+		cr_expect_eq(sl_tenant_rule_parse(bad[i].text, &r, err, sizeof(err)), -EINVAL);
+		cr_expect(strstr(err, bad[i].part), "%s: %s", bad[i].text, err);
+	}
+}
+
+Test(tenants, overlap_is_at_the_same_end)
+{
+	static const struct {
+		const char *a, *b;
+		bool overlap;
+	} pairs[] = {
+		{"10.0.0.0/8", "10.1.0.0/16", true},
+		{"10.1.0.0/16", "10.2.0.0/16", false}, /* what goes between them is the first's */
+		{"src=10.1.0.0/16", "10.1.2.0/24", true},
+		{"src=10.1.0.0/16", "dst=10.1.0.0/16", false},
+		{"src=10.1.0.0/16,dst=10.9.0.0/16", "dst=10.9.1.0/24", true},
+		{"src=10.1.0.0/16,dst=10.9.0.0/16", "src=10.2.0.0/16,dst=10.9.0.0/16", false},
+		{"all", "10.0.0.0/8", true},
+		{"vlan=7", "10.0.0.0/8", true},
+		{"vlan=7,10.0.0.0/8", "vlan=8,10.0.0.0/8", false},
+		{"vni=7", "vni=8", false},
+		{"vni=7", "vlan=8", true},
+		{"port=80", "port=443", false},
+		{"port=80-90", "dport=85", true},
+		{"sport=80", "dport=80", false},
+		{"10.1.0.0/16,port=80", "10.1.0.0/16,port=81", false},
+		{"10.0.0.0/8", "2001:db8::/32", false},
+		{"proto=tcp", "proto=udp", false},
+	};
+
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		const struct sl_tenant_rule a = rule(pairs[i].a), b = rule(pairs[i].b);
+
+		cr_expect_eq(sl_tenant_rules_overlap(&a, &b), pairs[i].overlap, "%s | %s",
+			     pairs[i].a, pairs[i].b);
+		cr_expect_eq(sl_tenant_rules_overlap(&b, &a), pairs[i].overlap, "%s | %s",
+			     pairs[i].b, pairs[i].a);
+	}
+}
+
+Test(tenants, too_many_rules_are_refused)
+{
+	struct sl_tenant_rule rules[40];
+	struct sl_tenant_match *m = malloc(sizeof(*m));
+	char err[256] = "";
+
+	for (unsigned i = 0; i < 40; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.%u.0.0/16", i); /* two rows each */
+		rules[i] = rule(text);
+	}
+	cr_expect_eq(sl_tenant_compile(rules, 40, m, err, sizeof(err)), -E2BIG);
+	cr_expect(strstr(err, "63"));
+	cr_expect_eq(sl_tenant_compile(rules, 31, m, err, sizeof(err)), 0);
+	free(m);
+}
+
+/* --- shares: an instance of 10^9 cycles a second, one queue, sampled each 100 ms */
+
+#define HZ 1e9
+#define LIGHT 1
+#define STEADY 2
+#define FLOOD 3
+
+struct made {
+	struct sl_tenants *t;
+	struct sl_tenants_opts opts;
+	struct sl_tenant_arrived arrived[SL_MAX_TENANTS];
+	struct sl_tenant_done done[SL_MAX_TENANTS];
+	uint64_t now_ns;
+	double pps[SL_MAX_TENANTS], bytes[SL_MAX_TENANTS], cycles[SL_MAX_TENANTS];
+};
+
+static struct made *made(enum sl_policy policy)
+{
+	struct made *m = calloc(1, sizeof(*m));
+
+	m->t = sl_tenants_new(1);
+	m->opts =
+		(struct sl_tenants_opts){.policy = policy, .half_life = 1, .weight = {1, 1, 1, 1}};
+	m->opts.weight[0] = 0.001;
+	for (unsigned i = 0; i < SL_MAX_TENANTS; i++) {
+		m->bytes[i] = 100;
+		m->cycles[i] = 1000;
+	}
+	sl_tenants_configure(m->t, &m->opts);
+	return m;
+}
+
+/* `ticks` of 100 ms; of what came, workers do what the shares say. */
+static void pass(struct made *m, unsigned ticks)
+{
+	while (ticks--) {
+		struct sl_tenants_sample s = {.now_ns = m->now_ns += 100000000,
+					      .cycles = HZ,
+					      .slots = 2048,
+					      .queues = 1,
+					      .arrived = m->arrived,
+					      .done = m->done};
+
+		for (unsigned i = 0; i < 4; i++) {
+			const struct sl_tenant_view *v = sl_tenants_view(m->t, i);
+			const double most = fmax(v->share, v->floor) * HZ / m->cycles[i];
+			const double served = fmin(m->pps[i], most > 0 ? most : m->pps[i]);
+
+			m->arrived[i].packets += (uint64_t)(m->pps[i] / 10);
+			m->arrived[i].bytes += (uint64_t)(m->pps[i] / 10 * m->bytes[i]);
+			m->done[i].packets += (uint64_t)(served / 10);
+			m->done[i].bytes += (uint64_t)(served / 10 * m->bytes[i]);
+			m->done[i].cycles += (uint64_t)(served / 10 * m->cycles[i]);
+		}
+		sl_tenants_run(m->t, &s);
+	}
+}
+
+static void made_free(struct made *m)
+{
+	sl_tenants_free(m->t);
+	free(m);
+}
+
+/* Packets a second that a gate's rate lets through. */
+static double rate(uint64_t packet)
+{
+	return packet ? 1e9 * 1024 / (double)packet : INFINITY;
+}
+
+static struct sl_tenant_gate gate(const struct made *m, unsigned tenant)
+{
+	struct sl_tenant_gate g;
+
+	sl_tenants_gate(m->t, 0, tenant, &g);
+	return g;
+}
+
+Test(tenants, a_flood_leaves_the_others_their_floor)
+{
+	static const enum sl_policy policies[] = {SL_POLICY_MAXMIN, SL_POLICY_DRF, SL_POLICY_SDRF,
+						  SL_POLICY_DRFQ};
+
+	for (unsigned p = 0; p < 4; p++) {
+		struct made *m = made(policies[p]);
+
+		m->pps[LIGHT] = 100e3;
+		m->pps[STEADY] = 300e3;
+		m->pps[FLOOD] = 5e6;
+		pass(m, 30);
+		cr_expect_geq(rate(gate(m, LIGHT).share_packet), 100e3, "policy %u", p);
+		cr_expect_geq(rate(gate(m, STEADY).share_packet), 300e3, "policy %u", p);
+		cr_expect_leq(rate(gate(m, FLOOD).share_packet), 600e3, "policy %u", p);
+		/* what the light one leaves is the flood's, and not before it is left */
+		cr_expect_geq(rate(gate(m, FLOOD).share_packet), 450e3, "policy %u", p);
+		cr_expect_leq(sl_tenants_view(m->t, FLOOD)->floor, 0.4, "policy %u", p);
+		cr_expect_eq(sl_tenants_view(m->t, FLOOD)->dominant, SL_TENANT_CYCLES);
+		made_free(m);
+	}
+}
+
+Test(tenants, who_comes_back_has_a_floor_before_it_is_measured)
+{
+	struct made *m = made(SL_POLICY_DRF);
+
+	m->pps[FLOOD] = 5e6;
+	pass(m, 30);
+	cr_expect_geq(rate(gate(m, FLOOD).share_packet), 990e3);
+	cr_expect_geq(rate(gate(m, LIGHT).floor_packet), 300e3);
+	cr_expect_leq(sl_tenants_view(m->t, FLOOD)->floor, 0.34);
+	made_free(m);
+}
+
+Test(tenants, weights_divide)
+{
+	struct made *m = made(SL_POLICY_DRF);
+
+	m->opts.weight[STEADY] = 3;
+	sl_tenants_configure(m->t, &m->opts);
+	m->pps[STEADY] = m->pps[FLOOD] = 5e6;
+	pass(m, 30);
+	cr_expect_float_eq(sl_tenants_view(m->t, STEADY)->share, 0.75, 0.01);
+	cr_expect_float_eq(sl_tenants_view(m->t, FLOOD)->share, 0.25, 0.01);
+	made_free(m);
+}
+
+/* Cycles are short for one, bytes for the other: DRF makes their dominant shares equal. */
+Test(tenants, drf_equals_dominant_shares)
+{
+	struct made *m = made(SL_POLICY_DRF);
+
+	m->opts.bytes = 100e6;
+	sl_tenants_configure(m->t, &m->opts);
+	m->pps[LIGHT] = m->pps[STEADY] = 2e6;
+	m->bytes[LIGHT] = 10;
+	m->bytes[STEADY] = 1000;
+	pass(m, 30);
+	cr_expect_eq(sl_tenants_view(m->t, LIGHT)->dominant, SL_TENANT_CYCLES);
+	cr_expect_eq(sl_tenants_view(m->t, STEADY)->dominant, SL_TENANT_BYTES);
+	cr_expect_float_eq(sl_tenants_view(m->t, LIGHT)->share,
+			   sl_tenants_view(m->t, STEADY)->share, 1e-3);
+	cr_expect_gt(sl_tenants_view(m->t, LIGHT)->share, 0.6);
+	cr_expect_gt(gate(m, SL_TENANT_TOTAL).share_byte, 0);
+	made_free(m);
+}
+
+/* SDRF remembers who had more: a burst then gets more than under DRF. */
+Test(tenants, sdrf_gives_a_burst_more_than_drf)
+{
+	double share[2];
+
+	for (unsigned k = 0; k < 2; k++) {
+		struct made *m = made(k ? SL_POLICY_SDRF : SL_POLICY_DRF);
+
+		m->opts.half_life = 10;
+		sl_tenants_configure(m->t, &m->opts);
+		m->pps[FLOOD] = 5e6;
+		pass(m, 300);
+		m->pps[LIGHT] = 1e6;
+		pass(m, 10);
+		share[k] = sl_tenants_view(m->t, LIGHT)->share;
+		cr_expect_eq(sl_tenants_view(m->t, FLOOD)->commitment > 0.1, k == 1);
+		made_free(m);
+	}
+	cr_expect_gt(share[1], share[0] + 0.1, "%f %f", share[0], share[1]);
+}
+
+Test(tenants, nothing_is_limited_before_it_is_measured)
+{
+	struct made *m = made(SL_POLICY_DRF);
+
+	pass(m, 1);
+	cr_expect_eq(gate(m, LIGHT).floor_packet, 0);
+	cr_expect_eq(gate(m, LIGHT).share_byte, 0);
+	cr_expect_eq(gate(m, SL_TENANT_TOTAL).share_byte, 0);
+	made_free(m);
+}
