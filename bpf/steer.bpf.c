@@ -7,6 +7,7 @@
  * carries an old epoch, and the numbers tell an old owner when it has seen all that were its.
  */
 #include "steer_flow.h"
+#include "steer_tenants.h"
 
 #include <xdp/xdp_helpers.h>
 
@@ -126,7 +127,10 @@ static __always_inline int steer_send(struct xdp_md *ctx, const struct steer_flo
 		.l4_off = flow->l4_off,
 		.proto = flow->proto,
 		.vlans = flow->vlans,
+		.tenant = flow->tenant,
 	};
+	if (flow->flags & SL_META_TENANT) /* never on the fast path */
+		meta->ticket = tenants_ticket(ctx->rx_queue_index, worker);
 	if (likely(bpf_redirect_map(&xsks, ctx->rx_queue_index * SL_MAX_WORKERS + worker,
 				    XDP_PASS) == XDP_REDIRECT))
 		return XDP_REDIRECT;
@@ -134,6 +138,8 @@ static __always_inline int steer_send(struct xdp_md *ctx, const struct steer_flo
 		bpf_xdp_adjust_head(ctx, sizeof(*meta));
 	else
 		bpf_xdp_adjust_meta(ctx, sizeof(*meta));
+	if (flow->flags & SL_META_TENANT)
+		tenants_ticket_back(ctx->rx_queue_index, worker);
 	return steer_pass(SL_NO_SLOT);
 }
 
@@ -219,7 +225,8 @@ static __always_inline int steer_redirect(struct xdp_md *ctx, const struct sl_co
 /* The shortest: Ethernet, IPv4, ports. Asked once, it is all the bounds that untagged IPv4 needs.
  */
 #define STEER_FAST_LEN (14 + (int)sizeof(struct sl_ipv4) + (int)sizeof(struct sl_ports))
-#define STEER_FAST_FLAGS (SL_CTL_READY | SL_CTL_HOLD | SL_CTL_TOEPLITZ | SL_CTL_INBAND)
+#define STEER_FAST_FLAGS                                                                           \
+	(SL_CTL_READY | SL_CTL_HOLD | SL_CTL_TOEPLITZ | SL_CTL_INBAND | SL_CTL_TENANTS)
 
 static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_control *ctl,
 				       const struct sl_match *m, const struct sl_ipv4 *ip,
@@ -292,6 +299,8 @@ static __noinline int steer_other(struct xdp_md *ctx)
 	rc = steer_slow(ctx, &flow);
 	if (rc != SL_PARSED)
 		return steer_pass(rc);
+	if (ctl->flags & SL_CTL_TENANTS && !tenants_admit(ctx, &flow))
+		return XDP_DROP;
 	if (ctl->flags & SL_CTL_INBAND)
 		return steer_redirect(ctx, ctl, &flow, 1);
 	return steer_redirect(ctx, ctl, &flow, 0);

@@ -16,6 +16,7 @@ struct steer_flow {
 	__u32 hash;
 	__u16 flags, l3_off, l4_off;
 	__u8 proto, vlans;
+	__u16 tenant;
 };
 
 static __always_inline void steer_count(__u32 what)

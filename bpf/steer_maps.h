@@ -91,6 +91,16 @@ struct {
 	__type(value, __u64);
 } verdicts SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct sl_tenant_match);
+} tenant_match SEC(".maps");
+SL_ARRAY(tenant_gate, SL_MAX_QUEUES *SL_MAX_TENANTS, struct sl_tenant_gate);
+SL_ARRAY(tenant_ring, SL_MAX_QUEUES *SL_MAX_WORKERS, struct sl_tenant_ring);
+SL_ARRAY(tenant_work, SL_MAX_WORKERS *SL_MAX_TENANTS, struct sl_tenant_work);
+
 /*
  * A map lives as long as the program that refers to it. These are not XDP's to read, so the
  * program refers to them on a way that is never taken: the loader has entered them into its map
@@ -98,11 +108,12 @@ struct {
  */
 static __noinline int steer_hold_maps(void)
 {
-	void *const held[] = {&owners,	     &workers, &bucket_cost, &moves,
-			      &drop_reasons, &grace,   &xsks,	     &stack};
+	void *const held[] = {&owners,	     &workers,	   &bucket_cost, &moves,
+			      &drop_reasons, &grace,	   &xsks,	 &stack,
+			      &tenant_match, &tenant_gate, &tenant_ring, &tenant_work};
 	__u32 key = 0;
 
-#pragma GCC unroll 8
+#pragma GCC unroll 12
 	for (unsigned int i = 0; i < sizeof(held) / sizeof(held[0]); i++)
 		bpf_map_lookup_elem(held[i], &key);
 	bpf_redirect_map(&cpus, key, XDP_PASS); /* it knows no other helper */

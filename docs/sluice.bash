@@ -39,6 +39,13 @@ _sluice_instances()
 	done 2>/dev/null
 }
 
+# Tenants of the only instance, or of the first one that answers.
+_sluice_tenants()
+{
+	# shellcheck disable=SC2020 # each character, a line of its own
+	"$1" tenants -j 2>/dev/null | tr ',{' '\n\n' | sed -n 's/^"tenant":"\(.*\)"$/\1/p'
+}
+
 # Numbers from the tables of an instance: _sluice_numbers SLUICE workers|buckets KEY IF
 _sluice_numbers()
 {
@@ -51,6 +58,7 @@ _sluice_numbers()
 _sluice_value()
 {
 	case "$2 $3" in
+	'tenants --tenant' | 'tenants -t') _sluice_tenants "$1" ;;
 	'attach --mode' | 'attach -M') printf '%s\n' auto native generic ;;
 	'attach --hash' | 'attach -H') printf '%s\n' symmetric toeplitz toeplitz:nic ;;
 	'nic --hardware' | 'nic -H') printf '%s\n' auto on off ;;

@@ -12,6 +12,7 @@
 
 #include "../bpf/rig.h"
 #include "../bpf/frames.h"
+#include "control/tenant_rules.h"
 #include "steer_programs.h"
 
 #define REPEAT 250000
@@ -24,9 +25,10 @@ struct subject {
 	uint32_t verdict;
 	uint32_t set; /* match table */
 	double ns[ROUNDS_MAX];
+	bool tenants; /* are configured */
 };
 
-enum { EMPTY, FLOOR, LIBXDP, OURS, TCP6, VLAN, MATCH16, SUBJECTS };
+enum { EMPTY, FLOOR, LIBXDP, OURS, TCP6, VLAN, MATCH16, TENANTS, SUBJECTS };
 
 static int by_value(const void *a, const void *b)
 {
@@ -96,6 +98,29 @@ static int rules16(struct rig *r)
 	return rig_rules(r, rules);
 }
 
+/* Of 16 tenants the fixtures' addresses are the last's. */
+static int tenants16(struct rig *r)
+{
+	struct sl_tenant_match *m = calloc(1, sizeof(*m));
+	struct sl_tenant_rule rules[16] = {0};
+	char text[64], err[256] = "";
+	uint32_t zero = 0;
+	int rc = m ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; i < 16 && !rc; i++) {
+		rules[i].tenant = i + 1;
+		snprintf(text, sizeof(text), i < 15 ? "src=10.%u.0.0/16" : "src=10.1.2.0/24",
+			 16 + i);
+		rc = sl_tenant_rule_parse(text, &rules[i], err, sizeof(err));
+	}
+	if (!rc)
+		rc = sl_tenant_compile(rules, 16, m, err, sizeof(err));
+	if (!rc)
+		rc = bpf_map_update_elem(bpf_map__fd(r->skel->maps.tenant_match), &zero, m, 0);
+	free(m);
+	return rc;
+}
+
 static void machine(char *text, size_t size)
 {
 	char line[256], cpu[128] = "unknown";
@@ -119,6 +144,7 @@ static int take_turns(struct rig *r, struct subject *s, unsigned rounds)
 			double ns;
 
 			r->control.match_set = s[i].set;
+			r->control.flags = SL_CTL_READY | (s[i].tenants ? SL_CTL_TENANTS : 0);
 			if (rig_write_control(r))
 				return -errno;
 			ns = measure(&s[i]);
@@ -142,14 +168,16 @@ static void report(const struct subject *s, unsigned rounds)
 		       median(s[i].ns, rounds));
 	printf("{\"bench\":\"steer\",\"ours_ns\":%.1f,\"libxdp_ns\":%.1f,\"floor_ns\":%.1f,"
 	       "\"empty_ns\":%.1f,\"ratio\":%.3f,\"floor_ratio\":%.3f,\"ipv6_tcp_ratio\":%.3f,"
-	       "\"vlan_ratio\":%.3f,\"match16_extra_ns\":%.1f,\"rounds\":%u,\"machine\":{%s}}\n",
+	       "\"vlan_ratio\":%.3f,\"match16_extra_ns\":%.1f,\"tenants_extra_ns\":%.1f,"
+	       "\"rounds\":%u,\"machine\":{%s}}\n",
 	       median(s[OURS].ns, rounds), median(s[LIBXDP].ns, rounds),
 	       median(s[FLOOR].ns, rounds), median(s[EMPTY].ns, rounds),
 	       median_ratio(&s[OURS], &s[LIBXDP], rounds),
 	       median_ratio(&s[OURS], &s[FLOOR], rounds),
 	       median_ratio(&s[TCP6], &s[LIBXDP], rounds),
 	       median_ratio(&s[VLAN], &s[LIBXDP], rounds),
-	       median_difference(&s[MATCH16], &s[OURS], rounds), rounds, where);
+	       median_difference(&s[MATCH16], &s[OURS], rounds),
+	       median_difference(&s[TENANTS], &s[OURS], rounds), rounds, where);
 }
 
 int main(int argc, char **argv)
@@ -178,7 +206,7 @@ int main(int argc, char **argv)
 	for (uint32_t q = 1; q < SL_MAX_QUEUES; q++) /* a test run's queue is another's index */
 		rig_fill_slot(r, q * SL_MAX_WORKERS);
 	all = r->control.match_set;
-	if (rules16(r))
+	if (rules16(r) || tenants16(r))
 		goto out;
 
 	struct subject subjects[SUBJECTS] = {
@@ -199,6 +227,7 @@ int main(int argc, char **argv)
 		[TCP6] = {"ours_ipv6_tcp", r->prog, frame_tcp6, XDP_REDIRECT, all, {0}},
 		[VLAN] = {"ours_vlan", r->prog, frame_vlan4, XDP_REDIRECT, all, {0}},
 		[MATCH16] = {"ours_match16", r->prog, frame_udp4, XDP_REDIRECT, !all, {0}},
+		[TENANTS] = {"ours_tenants", r->prog, frame_udp4, XDP_REDIRECT, all, {0}, true},
 	};
 
 	for (unsigned i = 0; i < SUBJECTS; i++)

@@ -4,7 +4,7 @@
 # full-screen view, completion.
 load common
 
-COMMANDS="attach detach run status top workers buckets moves flows nf nic losses move split merge pause resume
+COMMANDS="attach detach run status top workers buckets moves flows nf nic losses tenants move split merge pause resume
 	balance check capture gen sim sched doctor version"
 READERS="status workers buckets moves losses flows nf nic"
 

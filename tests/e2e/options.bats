@@ -22,7 +22,7 @@ workers_sum() { tb_s workers "$TB_D" -i 1ms -j | jq "map(.$1) | add"; }
 WRONG_WORDS="attach nosuch --match bogus=1|attach nosuch --match all --hash md5|attach nosuch nosuch --match all -j
 run -i nosuch --nf sink --ring 100|run -i nosuch --nf nosuch|run -i nosuch --nf sink --cpus 9999
 status nosuch x|top nosuch --interval 0|workers nosuch --set 0|buckets nosuch --top x|moves nosuch -n 5000
-flows nosuch --top x|losses nosuch --wait 2h|move nosuch 5:x|split nosuch 5:1|merge nosuch x|capture nosuch --filter bogus
+flows nosuch --top x|losses nosuch --wait 2h|tenants nosuch --watch -j|move nosuch 5:x|split nosuch 5:1|merge nosuch x|capture nosuch --filter bogus
 gen nosuch --src bogus|gen nosuch --dst 10.0.0.0/40|gen nosuch --dst-mac 02:00|gen nosuch --src-mac x
 gen nosuch --queue 1-|gen nosuch --size 65|gen nosuch --tcp 1 --ipv6 1 --size 97|gen nosuch --cpu 1023
 gen nosuch --skew -1|gen nosuch --pcap f --src 10.0.0.1|pause nosuch x|resume nosuch x|balance nosuch --nosuch|detach nosuch x
@@ -42,7 +42,7 @@ check --nosuch|version now"
 @test "exit status: 2 for a value that does not fit the instance, 1 for what is not there" {
 	local words
 	for words in "attach nosuch --match all -j" "run -i nosuch --nf sink" "status nosuch" "top nosuch" "workers nosuch" \
-		"buckets nosuch" "moves nosuch" "flows nosuch" "losses nosuch" "move nosuch 5 1" "split nosuch 5" "merge nosuch 5" \
+		"buckets nosuch" "moves nosuch" "flows nosuch" "losses nosuch" "tenants nosuch" "move nosuch 5 1" "split nosuch 5" "merge nosuch 5" \
 		"capture nosuch" \
 		"gen nosuch" "gen nosuch --src 10.0.0.1" "pause nosuch" "resume nosuch" "balance nosuch" "detach nosuch" \
 		"check nosuch" "detach $TB_D"; do

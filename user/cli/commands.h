@@ -18,6 +18,7 @@ int cmd_flows(int argc, char **argv);
 int cmd_nf(int argc, char **argv);
 int cmd_nic(int argc, char **argv);
 int cmd_losses(int argc, char **argv);
+int cmd_tenants(int argc, char **argv);
 int cmd_move(int argc, char **argv);
 int cmd_split(int argc, char **argv);
 int cmd_merge(int argc, char **argv);

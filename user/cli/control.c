@@ -22,25 +22,6 @@ static const struct opt_arg instance_arg[] = {
 	ARG_END,
 };
 
-/*
- * The instance's name. Who may speak to the daemon's socket need not be allowed to open the maps:
- * the name is then taken as it is.
- */
-static int instance_name(const char *given, char name[SL_NAME_MAX], struct sl_error *err)
-{
-	struct sl_instance *inst;
-	int ret = target_open(given, &inst, err);
-
-	if (!ret) {
-		snprintf(name, SL_NAME_MAX, "%s", inst->name);
-		sl_instance_close(inst);
-	} else if (given && (ret == -EPERM || ret == -EACCES)) {
-		snprintf(name, SL_NAME_MAX, "%s", given);
-		ret = 0;
-	}
-	return ret;
-}
-
 /* Parse, ask the daemon, and give back its answer. True: *result is there. */
 static bool ask_daemon(const struct opt_spec *spec, int argc, char **argv,
 		       struct control_config *config, char name[SL_NAME_MAX], json_t **result,
@@ -51,7 +32,7 @@ static bool ask_daemon(const struct opt_spec *spec, int argc, char **argv,
 
 	if (!opt_parse(spec, argc, argv, config, status))
 		return false;
-	ret = instance_name(config->name, name, &err);
+	ret = target_name(config->name, name, &err);
 	if (!ret)
 		ret = target_daemon(spec->command, name,
 				    json_pack("{s:b}", "dry_run", config->dry_run), result, &err);

@@ -27,6 +27,7 @@ static const struct command commands[] = {
 	{"nf", cmd_nf, "what the network functions say of themselves"},
 	{"nic", cmd_nic, "the NICs' own tables, and whether packets come in as they say"},
 	{"losses", cmd_losses, "where every packet went"},
+	{"tenants", cmd_tenants, "who shares an instance: demand, share, drops"},
 	{"move", cmd_move, "move buckets by hand; --pin keeps them there"},
 	{"split", cmd_split, "divide buckets into parts that move by themselves"},
 	{"merge", cmd_merge, "make split buckets whole again"},

@@ -120,6 +120,21 @@ static bool nobody_listens(int ret)
 	return ret == -ENOENT || ret == -ECONNREFUSED;
 }
 
+int target_name(const char *given, char name[SL_NAME_MAX], struct sl_error *err)
+{
+	struct sl_instance *inst;
+	int ret = target_open(given, &inst, err);
+
+	if (!ret) {
+		snprintf(name, SL_NAME_MAX, "%s", inst->name);
+		sl_instance_close(inst);
+	} else if (given && (ret == -EPERM || ret == -EACCES)) {
+		snprintf(name, SL_NAME_MAX, "%s", given);
+		ret = 0;
+	}
+	return ret;
+}
+
 int target_daemon(const char *cmd, const char *instance, json_t *request, json_t **result,
 		  struct sl_error *err)
 {

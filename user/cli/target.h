@@ -28,6 +28,12 @@ bool target_parse(const struct opt_spec *spec, int argc, char **argv, void *conf
 		  const char *const *name, struct sl_instance **out, int *status);
 
 /*
+ * The instance's name. Who may speak to the daemon's socket need not be allowed to open the maps:
+ * the name is then taken as it is.
+ */
+int target_name(const char *given, char name[SL_NAME_MAX], struct sl_error *err);
+
+/*
  * Ask the daemon, or the instance's dataplane: `request` (stolen) gets "cmd" and "instance".
  * `pass_fd` -1: none. 0 and *result (yours, may be NULL pointer), or -errno with a line that says
  * which process is not there and how to start it.

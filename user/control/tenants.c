@@ -9,13 +9,13 @@
 
 #define SMOOTHING 0.15 /* seconds: time constant of rates */
 #define PEAK_HALF_LIFE 2.0 /* seconds: how long a burst is remembered for the floor */
-#define GROWTH 1.25 /* shares are for that much of the demand, or it could never grow under load   \
-		     */
+/* Shares are for that much of the demand, or it could never grow under load. */
+#define GROWTH 1.25
 #define COST_UNKNOWN 1000.0 /* cycles a packet, until one was measured */
 #define QUEUE_SLACK 0.1 /* of a rate: each queue has it, whatever came there lately */
 /* How early packets may come, seconds: an RX ring's worth, and no less than a NAPI poll's. */
 #define DEPTH_MIN 1e-3
-#define DEPTH_MAX 0.1
+#define DEPTH_MAX 1.0
 #define TOTAL_LOW 1e-3 /* what may wait for a capacity in bytes */
 #define TOTAL_HIGH 2e-3
 #define RATE_MIN 1.0 /* a second: clocks must not overflow */

@@ -119,6 +119,15 @@ static void set_hardware(struct served *s, const struct sl_instance_config *in)
 		__atomic_store_n(&s->inst->control->hardware, in->hardware, __ATOMIC_RELAXED);
 }
 
+/* Those of an instance that the file does not list are left alone. */
+static void configure_tenants(const struct daemon *d, struct served *s)
+{
+	const struct sl_instance_config *in = sl_config_instance(d->config, s->inst->name);
+
+	if (in)
+		served_tenants_configure(s, &in->tenants);
+}
+
 static void let_go(struct daemon *d, unsigned i)
 {
 	log_line(LOG_NOTICE, "%s: detached", d->served[i]->inst->name);
@@ -146,6 +155,7 @@ static void take_over(struct daemon *d, const char *name)
 	log_line(LOG_NOTICE, "%s: adopted: %u interfaces, %u buckets%s", inst->name, inst->ifaces,
 		 inst->hash_buckets, s->balance.enabled ? "" : ", balancing disabled");
 	instances_refresh_addresses(d);
+	configure_tenants(d, s);
 }
 
 static bool is_served(const struct daemon *d, const char *name)
@@ -196,6 +206,7 @@ void instances_configure(struct daemon *d)
 
 		served_configure(s, balance_of(d, s->inst->name));
 		set_hardware(s, in);
+		configure_tenants(d, s);
 		if (in && install_rules(s->inst, in, &err))
 			log_line(LOG_ERR, "%s: match: %s", s->inst->name, err.text);
 		if (in && in->attach && !same_shape(s->inst, in))

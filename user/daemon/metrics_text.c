@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The metrics as text (Prometheus exposition format 0.0.4). Base units, counters end in _total. The
- * number of series is bounded by instances, workers and causes: none is per bucket, and one flow at
- * most is named, an elephant's heaviest.
+ * number of series is bounded by instances, workers, tenants and causes: none is per bucket, and
+ * one flow at most is named, an elephant's heaviest.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "daemon/daemon.h"
+#include "daemon/tenants_told.h"
 #include "platform/cpu.h"
 #include "platform/elephant.h"
 #include "platform/losses.h"
@@ -346,6 +347,7 @@ char *metrics_text(struct daemon *d, size_t *len)
 	put_elephants(f, d);
 	put_workers(f, d);
 	put_nics(f, d);
+	tenants_told_metrics(f, d->served, d->served_n);
 	head(f, "sluice_packets_total", "counter",
 	     "Packets by fate: seen is the sum of delivered and the losses before a worker.");
 	for (unsigned i = 0; i < d->served_n; i++)

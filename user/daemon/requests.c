@@ -5,6 +5,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/tenants_told.h"
 #include "platform/clock.h"
 #include "platform/elephant.h"
 
@@ -262,6 +263,19 @@ static int on_unpin(void *ctx, json_t *request, int passed_fd, json_t **result,
 	return set_pinned(ctx, request, false, result, err);
 }
 
+static int on_tenants(void *ctx, json_t *request, int passed_fd, json_t **result,
+		      struct sl_error *err)
+{
+	json_t *named = json_object_get(request, "tenant");
+	struct served *s = target(ctx, request, err);
+
+	if (!s)
+		return -ENOENT;
+	if (named && !json_is_string(named) && !json_is_null(named))
+		return sl_error_set(err, -EINVAL, "\"tenant\": a name, such as \"gold\"");
+	return tenants_told_json(s, json_string_value(named), result, err);
+}
+
 static int on_reload(void *ctx, json_t *request, int passed_fd, json_t **result,
 		     struct sl_error *err)
 {
@@ -279,9 +293,9 @@ int requests_register(struct daemon *d)
 		const char *cmd;
 		sl_rpc_handler handler;
 	} commands[] = {
-		{"status", on_status},	 {"pause", on_pause}, {"resume", on_resume},
-		{"balance", on_balance}, {"pin", on_pin},     {"unpin", on_unpin},
-		{"reload", on_reload},
+		{"status", on_status},	 {"pause", on_pause},	  {"resume", on_resume},
+		{"balance", on_balance}, {"pin", on_pin},	  {"unpin", on_unpin},
+		{"reload", on_reload},	 {"tenants", on_tenants},
 	};
 	int rc = 0;
 

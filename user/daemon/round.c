@@ -139,13 +139,18 @@ static void watch_dataplane(struct served *s)
 
 void served_round(struct served *s, uint64_t now_ns)
 {
-	uint64_t began = sl_clock_thread_ns();
+	uint64_t began = sl_clock_thread_ns(), tenants;
 	struct sl_tick_result r;
 	struct sl_sample sample;
 
 	watch_dataplane(s);
 	if (!s->dataplane) {
 		s->due_ns = now_ns + IDLE_NS;
+		return;
+	}
+	tenants = served_tenants_round(s, now_ns);
+	if (s->due_ns && now_ns < s->tick_due_ns) {
+		s->due_ns = tenants < s->tick_due_ns ? tenants : s->tick_due_ns;
 		return;
 	}
 	sample = served_sample(s, now_ns);
@@ -161,5 +166,7 @@ void served_round(struct served *s, uint64_t now_ns)
 	s->round_mean_ns += ((double)s->round_ns - s->round_mean_ns) / ROUND_MEAN;
 	if ((double)r.next_ns < s->round_mean_ns * ROUND_SHARE)
 		r.next_ns = (uint64_t)(s->round_mean_ns * ROUND_SHARE);
-	s->due_ns = now_ns + r.next_ns;
+	s->tick_due_ns = s->due_ns = now_ns + r.next_ns;
+	if (tenants < s->due_ns)
+		s->due_ns = tenants;
 }

@@ -89,6 +89,7 @@ void served_free(struct served *s)
 {
 	if (!s)
 		return;
+	served_tenants_free(s);
 	sl_tick_free(s->tick);
 	free(s->workers);
 	free(s->buckets);

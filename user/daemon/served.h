@@ -10,9 +10,12 @@
 #include <sys/types.h>
 
 #include "control/splitting.h"
+#include "control/tenants.h"
 #include "control/tick.h"
 #include "platform/config.h"
 #include "platform/instance.h"
+
+struct served_tenants;
 
 struct served {
 	struct sl_instance *inst;
@@ -25,7 +28,8 @@ struct served {
 	bool paused; /* by the operator; survives the daemon, not the attach */
 	bool *pinned; /* by the operator, beside the configuration's; likewise */
 
-	uint64_t due_ns; /* next round */
+	uint64_t due_ns; /* next round; 0: at once, and of everything */
+	uint64_t tick_due_ns; /* of these, the next that looks at the workers' balance */
 	bool dataplane; /* ran at the latest round */
 	uint64_t incarnation; /* of it */
 	unsigned reported_awake; /* workers; 0: nothing said yet */
@@ -41,6 +45,7 @@ struct served {
 	bool split_asked; /* it was to be split */
 	struct sl_splitting splitting;
 	unsigned elephant_rounds; /* in a row that found another one than was reported */
+	struct served_tenants *tenants; /* NULL: none */
 };
 
 /* Take over an opened instance (its owner from now on, also on failure). NULL on no memory. */
@@ -73,6 +78,25 @@ void served_splits(struct served *s, uint64_t now_ns);
 /* --- round.c */
 /* One round of the control loop; sets due_ns. */
 void served_round(struct served *s, uint64_t now_ns);
+
+/* --- tenants.c */
+/* Put the configuration's tenants in force; NULL, or none in it: nobody shares. Logs what fails. */
+void served_tenants_configure(struct served *s, const struct sl_tenants_config *config);
+/* Learn, share, write the gates. Returns when it wants to be called again, ns. */
+uint64_t served_tenants_round(struct served *s, uint64_t now_ns);
+void served_tenants_free(struct served *s);
+
+/* A tenant as requests and metrics tell it. */
+struct served_tenant {
+	const char *name;
+	double weight;
+	const struct sl_tenant_view *view;
+	uint64_t packets, bytes, drops, drop_bytes, cycles;
+	bool gone; /* from the configuration; its counters stay */
+};
+/* Tenant 0 .. SL_TENANT_TOTAL - 1; false: there is none of that id. */
+bool served_tenant_get(const struct served *s, unsigned id, struct served_tenant *out);
+const struct sl_tenants_config *served_tenants_config(const struct served *s);
 
 /* --- state.c: what the operator said, in <run>/<instance>.balance.json until detach or boot */
 void served_state_load(struct served *s);

@@ -60,12 +60,16 @@ static void count_sample(struct worker *w, struct sl_bucket_cost *cost, uint64_t
 static void sample(struct worker *w, const struct sl_nf_ctx *ctx, struct sl_packet **pkt)
 {
 	struct sl_bucket_cost *cost = &w->cost[(*pkt)->meta->bucket];
-	uint64_t begin;
+	const unsigned tenant = tenant_of((*pkt)->meta);
+	uint64_t begin, took;
 
 	note(w, *pkt);
 	begin = sl_cycles();
 	chain_run(w->dp->chain, ctx, pkt, 1);
-	count_sample(w, cost, sl_cycles() - begin);
+	took = sl_cycles() - begin;
+	count_sample(w, cost, took);
+	if (took <= w->dp->tsc_hz / SAMPLE_LIMIT_PER_SECOND)
+		tenants_sample(w, tenant, took);
 }
 
 static bool timing(const struct worker *w)

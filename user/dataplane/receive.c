@@ -189,6 +189,12 @@ static uint64_t take_all(struct worker *w, unsigned ring, uint32_t idx, uint32_t
 	return bytes;
 }
 
+static const struct sl_meta *stamp_of(const struct worker *w, const struct xdp_desc *d,
+				      uint32_t stamp)
+{
+	return (const struct sl_meta *)(w->dp->area + d->addr + stamp) - 1;
+}
+
 static unsigned receive_ring(struct worker *w, unsigned ring)
 {
 	struct sl_worker_ring *r = &w->ring[ring];
@@ -207,6 +213,8 @@ static unsigned receive_ring(struct worker *w, unsigned ring)
 			 : n;
 	if (fill > w->stat->ring_fill)
 		__atomic_store_n(&w->stat->ring_fill, fill, __ATOMIC_RELAXED);
+	if (unlikely(w->meter.on))
+		tenants_taken(w, ring, stamp_of(w, xsk_ring_cons__rx_desc(rx, idx + n - 1), stamp));
 	bytes = take_all(w, ring, idx, n, stamp);
 	stat_add(&w->stat->rx_packets, n);
 	stat_add(&w->stat->rx_bytes, bytes);

@@ -216,9 +216,12 @@ unsigned worker_begin(struct worker *w)
 	unsigned n;
 
 	w->round_start = sl_cycles();
+	tenants_round(w);
 	n = worker_collect(w);
 	if (!n)
 		return 0;
+	if (w->meter.on)
+		tenants_batch(w);
 	for (unsigned i = 0; i < n && atomic_load_explicit(&w->dp->tap, memory_order_relaxed); i++)
 		tap_packet(w, &w->packet[i], SL_TAP_RX);
 	return n;
@@ -235,6 +238,8 @@ bool worker_end(struct worker *w)
 	end = sl_cycles();
 	shards_sweep(w, end);
 	stat_add(&w->stat->rounds, 1);
+	if (w->meter.present | w->meter.holding)
+		tenants_account(w, busy ? end - w->round_start : 0);
 	if (!busy) {
 		stat_add(&w->stat->idle_cycles, end - w->round_start);
 		return false;
@@ -268,6 +273,7 @@ static void *worker_main(void *arg)
 		worker_round(w);
 	transmit_forgive(w);
 	shards_sweep_all(w);
+	tenants_close(w);
 	return NULL;
 }
 
@@ -277,6 +283,7 @@ int worker_start(struct worker *w, struct sl_error *err)
 	int ret;
 
 	atomic_store(&w->quit, false);
+	tenants_close(w);
 	if (w->dp->opts.own_loop)
 		return 0;
 	ret = pthread_create(&w->thread, NULL, worker_main, w);

@@ -8,6 +8,7 @@
 
 #include "platform/attach.h"
 #include "platform/config.h"
+#include "platform/config_tenants.h"
 #include "platform/config_values.h"
 #include "platform/yaml.h"
 
@@ -109,6 +110,7 @@ static const struct sl_yaml_field instance_fields[] = {
 	 .mend = "write nic, or 40 or 52 bytes in hexadecimal, such as \"6d:5a:56:da:...\""},
 	{"steering", sl_yaml_set_mapping, .fields = steering_fields},
 	{"balance", sl_yaml_set_mapping, INSTANCE(balance), .fields = sl_config_balance_fields},
+	{"tenants", sl_config_set_tenants, INSTANCE(tenants)},
 	{0},
 };
 
@@ -214,6 +216,10 @@ static int instance_check(struct sl_yaml *y, const yaml_node_t *node, const stru
 		return sl_yaml_error(y, node,
 				     "attach: true needs match: list what Sluice takes, or write "
 				     "match: all");
+	if (in->stack && in->tenants.n)
+		return sl_yaml_error(y, node,
+				     "tenants need AF_XDP: leave out tenants, or write stack: "
+				     "false");
 	if (in->toeplitz && !in->nic_key && !memcmp(in->toeplitz_key, no_key, sizeof(no_key)))
 		return sl_yaml_error(y, node,
 				     "hash: toeplitz needs toeplitz_key: write nic, or the key "

@@ -11,7 +11,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "control/match.h"
+#include <sluice/fair.h>
+
+#include "control/tenant_rules.h"
 #include "platform/instance.h"
 
 #define SL_CONFIG_PATH "/etc/sluice/sluice.yaml"
@@ -52,6 +54,23 @@ struct sl_balance_config {
 	struct sl_bucket_range pin[SL_CONFIG_PINS];
 };
 
+struct sl_tenant_config {
+	char name[SL_TENANT_NAME];
+	double weight; /* > 0 */
+};
+
+/* `tenants`: who shares an instance, and how. */
+struct sl_tenants_config {
+	enum sl_policy policy; /* max-min, DRF, SDRF or DRFQ */
+	uint64_t half_life_ns; /* SDRF: of commitments */
+	double bandwidth; /* bits a second that all have; 0: as much as there is */
+	double others; /* weight of who is no tenant */
+	unsigned n;
+	struct sl_tenant_config tenant[SL_TENANT_TOTAL - 1];
+	unsigned rules_n;
+	struct sl_tenant_rule rule[SL_MAX_RULES]; /* .tenant: 1 + index in `tenant` */
+};
+
 struct sl_instance_config {
 	char name[SL_NAME_MAX];
 	unsigned ifaces_n;
@@ -70,6 +89,7 @@ struct sl_instance_config {
 	bool hardware_given; /* else it stays what it is */
 	enum sl_hardware hardware;
 	struct sl_balance_config balance;
+	struct sl_tenants_config tenants;
 };
 
 struct sl_config {

@@ -10,25 +10,22 @@
 
 #include "platform/config_values.h"
 
-static int bad(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
-{
-	const char *text = sl_yaml_text(node);
-
-	return sl_yaml_error(y, node, "\"%s\" is no good: %s", text ? text : "(a list or mapping)",
-			     f->mend);
-}
-
 /* --- texts */
+
+bool sl_config_is_name(const char *text, size_t room)
+{
+	for (const char *p = text; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("-_.", *p))
+			return false;
+	return *text && strlen(text) < room;
+}
 
 SL_YAML_SETTER(sl_config_set_name)
 {
 	const char *text = sl_yaml_text(node);
 
-	if (!text || !*text || *text == '.' || strlen(text) >= SL_NAME_MAX)
-		return bad(y, node, f);
-	for (const char *p = text; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr("-_.", *p))
-			return bad(y, node, f);
+	if (!text || *text == '.' || !sl_config_is_name(text, SL_NAME_MAX))
+		return sl_yaml_bad_value(y, node, f);
 	strcpy((char *)base + f->offset, text);
 	return 0;
 }
@@ -38,7 +35,7 @@ SL_YAML_SETTER(sl_config_set_group)
 	const char *text = sl_yaml_text(node);
 
 	if (!text || !*text || strlen(text) >= sizeof(((struct sl_config *)0)->socket_group))
-		return bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	strcpy((char *)base + f->offset, text);
 	return 0;
 }
@@ -48,7 +45,7 @@ SL_YAML_SETTER(sl_config_set_buckets)
 	int rc = sl_yaml_set_unsigned(y, node, base, f);
 	unsigned n = rc ? 0 : *(unsigned *)((char *)base + f->offset);
 
-	return rc || !(n & (n - 1)) ? rc : bad(y, node, f);
+	return rc || !(n & (n - 1)) ? rc : sl_yaml_bad_value(y, node, f);
 }
 
 SL_YAML_SETTER(sl_config_set_mode)
@@ -63,7 +60,7 @@ SL_YAML_SETTER(sl_config_set_mode)
 	else if (text && !strcmp(text, "generic"))
 		*mode = SL_XDP_GENERIC;
 	else
-		return bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	return 0;
 }
 
@@ -74,7 +71,7 @@ static int set_either(struct sl_yaml *y, const yaml_node_t *node, const struct s
 	const char *text = sl_yaml_text(node);
 
 	if (!text || (strcmp(text, no) && strcmp(text, yes)))
-		return bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	*(bool *)((char *)base + f->offset) = !strcmp(text, yes);
 	return 0;
 }
@@ -102,13 +99,14 @@ SL_YAML_SETTER(sl_config_set_key)
 	memset(key, 0, SL_TOEPLITZ_KEY);
 	while (text && *text && n < SL_TOEPLITZ_KEY) {
 		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]))
-			return bad(y, node, f);
+			return sl_yaml_bad_value(y, node, f);
 		key[n++] = (uint8_t)strtoul((char[]){text[0], text[1], 0}, NULL, 16);
 		text += 2;
 		if (*text == ':' && text[1])
 			text++;
 	}
-	return text && !*text && (n == 40 || n == SL_TOEPLITZ_KEY) ? 0 : bad(y, node, f);
+	return text && !*text && (n == 40 || n == SL_TOEPLITZ_KEY) ? 0
+								   : sl_yaml_bad_value(y, node, f);
 }
 
 SL_YAML_SETTER(sl_config_set_hardware)
@@ -124,7 +122,7 @@ SL_YAML_SETTER(sl_config_set_hardware)
 	else if (text && !strcmp(text, "off"))
 		in->hardware = SL_HARDWARE_OFF;
 	else
-		return bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	return 0;
 }
 
@@ -143,7 +141,7 @@ static int add_iface(struct sl_yaml *y, const yaml_node_t *item, unsigned i, voi
 
 	if (!text || !*text || strlen(text) >= IF_NAMESIZE || strpbrk(text, "/ :") ||
 	    i >= SL_MAX_IFACES)
-		return bad(y, item, l->f);
+		return sl_yaml_bad_value(y, item, l->f);
 	for (unsigned j = 0; j < i; j++)
 		if (!strcmp(in->ifaces[j], text))
 			return sl_yaml_error(y, item, "%s is listed twice: remove one", text);
@@ -165,7 +163,7 @@ static int add_rule(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void
 	char err[256] = "";
 
 	if (!text)
-		return bad(y, item, l->f);
+		return sl_yaml_bad_value(y, item, l->f);
 	if (i >= SL_MAX_RULES)
 		return sl_yaml_error(y, item, "more than %d rules: join prefixes", SL_MAX_RULES);
 	if (sl_rule_parse(text, &in->rules[i], err, sizeof(err)))
@@ -186,7 +184,7 @@ SL_YAML_SETTER(sl_config_set_rules)
 	if (rc)
 		return rc;
 	if (!in->rules_n)
-		return bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	match = malloc(sizeof(*match));
 	if (!match)
 		return sl_error_set(y->err, -ENOMEM, "%s: no memory", y->file);
@@ -205,14 +203,14 @@ static int add_pin(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void 
 	char *end;
 
 	if (!text || !isdigit((unsigned char)*text))
-		return bad(y, item, l->f);
+		return sl_yaml_bad_value(y, item, l->f);
 	if (i >= SL_CONFIG_PINS)
 		return sl_yaml_error(y, item, "more than %d ranges: join some", SL_CONFIG_PINS);
 	first = last = strtoul(text, &end, 10);
 	if (*end == '-' && isdigit((unsigned char)end[1]))
 		last = strtoul(end + 1, &end, 10);
 	if (*end || first > last || last >= SL_MAX_BUCKETS)
-		return bad(y, item, l->f);
+		return sl_yaml_bad_value(y, item, l->f);
 	b->pin[i] = (struct sl_bucket_range){(uint32_t)first, (uint32_t)last};
 	b->pins = i + 1;
 	return 0;
@@ -280,5 +278,5 @@ SL_YAML_SETTER(sl_config_set_listen)
 	c->metrics = text && strcmp(text, "off") != 0;
 	if (text && !c->metrics)
 		return 0;
-	return text && !sl_listen_parse(text, &c->metrics_addr) ? 0 : bad(y, node, f);
+	return text && !sl_listen_parse(text, &c->metrics_addr) ? 0 : sl_yaml_bad_value(y, node, f);
 }

@@ -24,6 +24,9 @@ SL_YAML_SETTER(sl_config_set_hardware); /* struct sl_instance_config */
 SL_YAML_SETTER(sl_config_set_pins); /* struct sl_balance_config */
 SL_YAML_SETTER(sl_config_set_listen); /* struct sl_config */
 
+/* Letters, digits, '-', '_' and '.', at least one and fewer than `room`. */
+bool sl_config_is_name(const char *text, size_t room);
+
 /* "127.0.0.1:9464" or "[::1]:9464". 0, -EINVAL no address and port, -EADDRNOTAVAIL not loopback. */
 int sl_listen_parse(const char *text, struct sockaddr_storage *addr);
 

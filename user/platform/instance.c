@@ -35,6 +35,10 @@ static void iface_close(struct sl_iface *iface)
 	sl_map_munmap(iface->stack, SL_MAP_STACK, iface->stack_entries);
 	close_fd(iface->stack_fd);
 	close_fd(iface->cpus_fd);
+	sl_map_munmap(iface->gates, SL_MAP_TENANT_GATE, iface->gate_entries);
+	sl_map_munmap(iface->tenant_rings, SL_MAP_TENANT_RING, iface->ring_entries);
+	close_fd(iface->tenant_gate_fd);
+	close_fd(iface->tenant_ring_fd);
 }
 
 void sl_instance_close(struct sl_instance *inst)
@@ -50,6 +54,7 @@ void sl_instance_close(struct sl_instance *inst)
 	sl_map_munmap(inst->control, SL_MAP_CONTROL, 1);
 	sl_map_munmap(inst->moves, SL_MAP_MOVES, SL_MOVE_LOG);
 	sl_map_munmap(inst->drop_reasons, SL_MAP_DROP_REASONS, SL_DROP_REASONS);
+	sl_map_munmap(inst->tenant_work, SL_MAP_TENANT_WORK, inst->work_entries);
 	close_fd(inst->indirection_fd);
 	close_fd(inst->owners_fd);
 	close_fd(inst->workers_fd);
@@ -59,6 +64,8 @@ void sl_instance_close(struct sl_instance *inst)
 	close_fd(inst->moves_fd);
 	close_fd(inst->drop_reasons_fd);
 	close_fd(inst->toeplitz_fd);
+	close_fd(inst->tenant_match_fd);
+	close_fd(inst->tenant_work_fd);
 	close_fd(inst->rules_fd);
 	close_fd(inst->ifaces_fd);
 	close_fd(inst->grace_inner_fd);
@@ -133,6 +140,7 @@ static int take_instance_maps(struct sl_instance *inst, struct sl_map_set *set,
 	inst->hash_buckets = sl_hash_buckets(buckets);
 	inst->workers_entries = set->max_entries[SL_MAP_WORKERS];
 	inst->cost_entries = set->max_entries[SL_MAP_BUCKET_COST];
+	inst->work_entries = set->max_entries[SL_MAP_TENANT_WORK];
 	inst->indirection_fd = set->fd[SL_MAP_INDIRECTION];
 	inst->owners_fd = set->fd[SL_MAP_OWNERS];
 	inst->workers_fd = set->fd[SL_MAP_WORKERS];
@@ -142,6 +150,8 @@ static int take_instance_maps(struct sl_instance *inst, struct sl_map_set *set,
 	inst->moves_fd = set->fd[SL_MAP_MOVES];
 	inst->drop_reasons_fd = set->fd[SL_MAP_DROP_REASONS];
 	inst->toeplitz_fd = set->fd[SL_MAP_TOEPLITZ];
+	inst->tenant_match_fd = set->fd[SL_MAP_TENANT_MATCH];
+	inst->tenant_work_fd = set->fd[SL_MAP_TENANT_WORK];
 	sl_map_set_init(set);
 
 	if (buckets < SL_PARTS + SL_MIN_BUCKETS || buckets > SL_MAX_BUCKETS ||
@@ -152,6 +162,8 @@ static int take_instance_maps(struct sl_instance *inst, struct sl_map_set *set,
 	max_workers = inst->cost_entries / buckets;
 	if (max_workers > inst->workers_entries)
 		max_workers = inst->workers_entries;
+	if (max_workers > inst->work_entries / SL_MAX_TENANTS)
+		max_workers = inst->work_entries / SL_MAX_TENANTS;
 	if (max_workers > SL_MAX_WORKERS)
 		max_workers = SL_MAX_WORKERS;
 	inst->max_workers = max_workers;
@@ -164,8 +176,10 @@ static int take_instance_maps(struct sl_instance *inst, struct sl_map_set *set,
 	inst->moves = sl_map_mmap(inst->moves_fd, SL_MAP_MOVES, SL_MOVE_LOG);
 	inst->drop_reasons =
 		sl_map_mmap(inst->drop_reasons_fd, SL_MAP_DROP_REASONS, SL_DROP_REASONS);
+	inst->tenant_work =
+		sl_map_mmap(inst->tenant_work_fd, SL_MAP_TENANT_WORK, inst->work_entries);
 	if (!inst->rows || !inst->owners || !inst->workers || !inst->cost || !inst->control ||
-	    !inst->moves || !inst->drop_reasons)
+	    !inst->moves || !inst->drop_reasons || !inst->tenant_work)
 		return sl_error_set(err, -errno, "maps of instance %s cannot be mapped: %s",
 				    inst->name, strerror(errno));
 	inst->grace_inner_fd = sl_grace_inner_create();
@@ -190,8 +204,16 @@ static int take_iface_maps(struct sl_instance *inst, struct sl_iface *iface, str
 	iface->stack_fd = set->fd[SL_MAP_STACK];
 	iface->cpus_fd = set->fd[SL_MAP_CPUS];
 	iface->stack_entries = set->max_entries[SL_MAP_STACK];
+	iface->tenant_gate_fd = set->fd[SL_MAP_TENANT_GATE];
+	iface->tenant_ring_fd = set->fd[SL_MAP_TENANT_RING];
+	iface->gate_entries = set->max_entries[SL_MAP_TENANT_GATE];
+	iface->ring_entries = set->max_entries[SL_MAP_TENANT_RING];
 	sl_map_set_init(set);
 	iface->queues_max = entries / inst->buckets < slots ? entries / inst->buckets : slots;
+	if (iface->queues_max > iface->gate_entries / SL_MAX_TENANTS)
+		iface->queues_max = iface->gate_entries / SL_MAX_TENANTS;
+	if (iface->queues_max > iface->ring_entries / SL_MAX_WORKERS)
+		iface->queues_max = iface->ring_entries / SL_MAX_WORKERS;
 	if (iface->queues_max > SL_MAX_QUEUES)
 		iface->queues_max = SL_MAX_QUEUES;
 	if (!iface->queues_max)
@@ -199,9 +221,12 @@ static int take_iface_maps(struct sl_instance *inst, struct sl_iface *iface, str
 				    iface->name);
 	iface->bucket_stats = sl_map_mmap(iface->bucket_stats_fd, SL_MAP_BUCKET_STATS, entries);
 	iface->stack = sl_map_mmap(iface->stack_fd, SL_MAP_STACK, iface->stack_entries);
-	if (!iface->bucket_stats || !iface->stack)
-		return sl_error_set(err, -errno, "%s: bucket_stats or stack cannot be mapped: %s",
-				    iface->name, strerror(errno));
+	iface->gates = sl_map_mmap(iface->tenant_gate_fd, SL_MAP_TENANT_GATE, iface->gate_entries);
+	iface->tenant_rings =
+		sl_map_mmap(iface->tenant_ring_fd, SL_MAP_TENANT_RING, iface->ring_entries);
+	if (!iface->bucket_stats || !iface->stack || !iface->gates || !iface->tenant_rings)
+		return sl_error_set(err, -errno, "the maps of %s cannot be mapped: %s", iface->name,
+				    strerror(errno));
 	iface->queues = sl_iface_queues(iface);
 	return 0;
 }
@@ -299,6 +324,7 @@ static struct sl_instance *instance_new(const char *name)
 	snprintf(inst->name, sizeof(inst->name), "%s", name);
 	inst->indirection_fd = inst->owners_fd = inst->workers_fd = inst->bucket_cost_fd = -1;
 	inst->control_fd = inst->grace_fd = inst->moves_fd = inst->drop_reasons_fd = -1;
+	inst->tenant_match_fd = inst->tenant_work_fd = -1;
 	inst->toeplitz_fd = inst->rules_fd = inst->ifaces_fd = inst->grace_inner_fd = -1;
 	return inst;
 }

@@ -34,9 +34,13 @@ struct sl_iface {
 	enum sl_xdp_mode mode;
 	unsigned stats_entries; /* of bucket_stats */
 	int bucket_stats_fd, xsks_fd, verdicts_fd, match_fd, local_addrs_fd, stack_fd, cpus_fd;
+	int tenant_gate_fd, tenant_ring_fd;
 	unsigned stack_entries; /* of stack: 1 unless the mode is `stack` */
 	struct sl_stack *stack; /* mmapped, [queue * buckets + bucket] */
 	volatile struct sl_bucket_stats *bucket_stats; /* mmapped, [queue * buckets + bucket] */
+	unsigned gate_entries, ring_entries; /* of the two maps; room for queues_max */
+	struct sl_tenant_gate *gates; /* mmapped, [queue * SL_MAX_TENANTS + tenant] */
+	struct sl_tenant_ring *tenant_rings; /* mmapped, [queue * SL_MAX_WORKERS + worker] */
 };
 
 /* Everything mmapped is shared memory with the other processes: use atomics as maps.h says. */
@@ -47,9 +51,9 @@ struct sl_instance {
 	unsigned buckets; /* of the tables: those of the hash, then SL_PARTS parts of split ones */
 	unsigned hash_buckets; /* control.bucket_mask + 1 once that is set */
 	unsigned max_workers; /* workers that `workers` and `bucket_cost` have room for */
-	unsigned workers_entries, cost_entries; /* of the two maps */
+	unsigned workers_entries, cost_entries, work_entries; /* of the maps */
 	int indirection_fd, owners_fd, workers_fd, bucket_cost_fd, control_fd, grace_fd, moves_fd,
-		drop_reasons_fd, toeplitz_fd;
+		drop_reasons_fd, toeplitz_fd, tenant_match_fd, tenant_work_fd;
 	int rules_fd; /* the rules in force as text, see sl_rules_get() in attach.h */
 	int ifaces_fd; /* which interfaces, see pin.h */
 	int grace_inner_fd; /* what an update of `grace` stores */
@@ -60,6 +64,7 @@ struct sl_instance {
 	struct sl_control *control;
 	struct sl_move *moves;
 	struct sl_drop_reason *drop_reasons;
+	struct sl_tenant_work *tenant_work; /* [worker * SL_MAX_TENANTS + tenant] */
 };
 
 /* Where a one-line message for the operator goes; every error here says what, which, why and the

@@ -21,6 +21,8 @@ const struct sl_map_def sl_map_defs[SL_MAP_COUNT] = {
 	[SL_MAP_MOVES] = {"moves", ARRAY_OF(sl_move), true},
 	[SL_MAP_DROP_REASONS] = {"drop_reasons", ARRAY_OF(sl_drop_reason), true},
 	[SL_MAP_TOEPLITZ] = {"toeplitz", ARRAY_OF(sl_toeplitz), false},
+	[SL_MAP_TENANT_MATCH] = {"tenant_match", ARRAY_OF(sl_tenant_match), false},
+	[SL_MAP_TENANT_WORK] = {"tenant_work", ARRAY_OF(sl_tenant_work), true},
 	[SL_MAP_BUCKET_STATS] = {"bucket_stats", ARRAY_OF(sl_bucket_stats), true},
 	[SL_MAP_XSKS] = {"xsks", BPF_MAP_TYPE_XSKMAP, 4, 4, false},
 	[SL_MAP_MATCH] = {"match", ARRAY_OF(sl_match), false},
@@ -28,6 +30,8 @@ const struct sl_map_def sl_map_defs[SL_MAP_COUNT] = {
 	[SL_MAP_VERDICTS] = {"verdicts", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, false},
 	[SL_MAP_STACK] = {"stack", ARRAY_OF(sl_stack), true},
 	[SL_MAP_CPUS] = {"cpus", BPF_MAP_TYPE_CPUMAP, 4, sizeof(struct sl_cpu_slot), false},
+	[SL_MAP_TENANT_GATE] = {"tenant_gate", ARRAY_OF(sl_tenant_gate), true},
+	[SL_MAP_TENANT_RING] = {"tenant_ring", ARRAY_OF(sl_tenant_ring), true},
 };
 
 void sl_map_set_init(struct sl_map_set *set)

@@ -149,6 +149,8 @@ static uint32_t entries_for(enum sl_map_id id, uint32_t buckets)
 	case SL_MAP_GRACE:
 	case SL_MAP_TOEPLITZ:
 		return 1;
+	case SL_MAP_TENANT_WORK:
+		return SL_MAX_WORKERS * SL_MAX_TENANTS;
 	default: /* XDP itself uses the others: without them it is not our program */
 		return 0;
 	}

@@ -45,6 +45,12 @@ uint32_t sl_load_entries(enum sl_map_id id, const struct sl_load_sizes *sizes)
 		return entries * sizes->queues;
 	case SL_MAP_XSKS:
 		return sizes->queues * SL_MAX_WORKERS;
+	case SL_MAP_TENANT_WORK:
+		return SL_MAX_TENANTS * sizes->max_workers;
+	case SL_MAP_TENANT_GATE:
+		return SL_MAX_TENANTS * sizes->queues;
+	case SL_MAP_TENANT_RING:
+		return SL_MAX_WORKERS * sizes->queues;
 	case SL_MAP_STACK:
 		return sizes->stack ? entries * sizes->queues : 0;
 	case SL_MAP_CPUS:
@@ -263,7 +269,10 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts)
 	for (unsigned i = 0; i < SL_MAP_IFACE_FIRST; i++) {
 		const uint32_t entries = sl_load_entries(i, &sizes);
 
-		bytes += sl_map_bytes(i, entries ? entries : i == SL_MAP_MOVES ? SL_MOVE_LOG : 1);
+		bytes += sl_map_bytes(i, entries		    ? entries
+					 : i == SL_MAP_MOVES	    ? SL_MOVE_LOG
+					 : i == SL_MAP_TENANT_MATCH ? 2
+								    : 1);
 	}
 	for (unsigned i = 0; i < opts->ifaces_n; i++) {
 		sizes.queues = sl_load_queues(opts->ifaces[i]);
@@ -274,6 +283,8 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts)
 			bytes += sl_map_bytes(SL_MAP_STACK,
 					      sl_table_entries(sizes.buckets) * sizes.queues);
 		bytes += sl_map_bytes(SL_MAP_MATCH, 2);
+		bytes += sl_map_bytes(SL_MAP_TENANT_GATE, SL_MAX_TENANTS * sizes.queues);
+		bytes += sl_map_bytes(SL_MAP_TENANT_RING, SL_MAX_WORKERS * sizes.queues);
 		bytes += cpus * SL_STEER_COUNTS * sizeof(__u64);
 	}
 	return bytes;

@@ -126,7 +126,7 @@ int sl_yaml_sequence(struct sl_yaml *y, const yaml_node_t *node,
 
 /* --- setters */
 
-static int bad_value(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
+int sl_yaml_bad_value(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
 {
 	const char *text = sl_yaml_text(node);
 
@@ -160,7 +160,7 @@ SL_YAML_SETTER(sl_yaml_set_bool)
 	else if (text && (!strcmp(text, "false") || !strcmp(text, "no") || !strcmp(text, "off")))
 		*out = false;
 	else
-		return bad_value(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ SL_YAML_SETTER(sl_yaml_set_unsigned)
 	double v;
 
 	if (!number(node, &v, &rest) || *rest || v != floor(v) || v < f->min || v > f->max)
-		return bad_value(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	*(unsigned *)((char *)base + f->offset) = (unsigned)v;
 	return 0;
 }
@@ -181,11 +181,11 @@ SL_YAML_SETTER(sl_yaml_set_fraction)
 	double v;
 
 	if (!number(node, &v, &rest) || (*rest && strcmp(rest, "%")))
-		return bad_value(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	if (*rest)
 		v /= 100;
 	if (v < f->min || v > f->max)
-		return bad_value(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	memcpy((char *)base + f->offset, &v, sizeof(v));
 	return 0;
 }
@@ -200,7 +200,7 @@ SL_YAML_SETTER(sl_yaml_set_duration)
 	double v;
 
 	if (!number(node, &v, &rest))
-		return bad_value(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	while (*rest == ' ')
 		rest++;
 	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -209,11 +209,11 @@ SL_YAML_SETTER(sl_yaml_set_duration)
 		v *= units[i].seconds;
 		/* A hair's breadth for what binary fractions do to decimal ones. */
 		if (v < f->min * (1 - 1e-9) || v > f->max * (1 + 1e-9))
-			return bad_value(y, node, f);
+			return sl_yaml_bad_value(y, node, f);
 		*(uint64_t *)((char *)base + f->offset) = (uint64_t)llround(v * 1e9);
 		return 0;
 	}
-	return bad_value(y, node, f);
+	return sl_yaml_bad_value(y, node, f);
 }
 
 SL_YAML_SETTER(sl_yaml_set_mapping)

@@ -37,6 +37,9 @@ int sl_yaml_open(struct sl_yaml *y, const char *file, struct sl_error *err);
 int sl_yaml_error(struct sl_yaml *y, const yaml_node_t *node, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* "... is no good", and what the field says to write instead. */
+int sl_yaml_bad_value(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f);
+
 /* Store each pair of the mapping as its field says. `fields` ends with a NULL key. */
 int sl_yaml_mapping(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *fields,
 		    void *base);

@@ -1,0 +1,162 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tenants: who they are, what they have, and that one that floods takes nothing from the others.
+load common
+
+setup() {
+	needs_root
+	TB_GEN_QUEUES=4 tb_up "$NAME"
+	ip -n "$NAME-dut" link set lo up
+}
+teardown() { tb_down; }
+
+tenants_yaml() { # LINES of `tenants`
+	cat >"$TB_RUN/sluice.yaml" <<-END
+		instances:
+		  - interfaces: $TB_D
+		    attach: true
+		    match: all
+		    tenants:
+		$(sed 's/^/      /')
+	END
+}
+
+three() { # POLICY
+	tenants_yaml <<-END
+		policy: $1
+		list:
+		  - name: light
+		    match: 10.1.0.0/16
+		  - name: steady
+		    match: 10.2.0.0/16
+		  - name: flood
+		    match: 10.3.0.0/16
+	END
+}
+
+serve() { # run arguments
+	tb_spawn sluiced "$SLUICED" -c "$TB_RUN/sluice.yaml"
+	DAEMON=$TB_PID
+	tb_wait 10 has_tenants || {
+		cat "$TB_RUN/sluice.yaml" "$TB_RUN/sluiced.log"
+		return 1
+	}
+	tb_run "$@"
+}
+
+# jq is content with no input at all.
+has_tenants() { SEEN=$(tb_s tenants "$TB_D" -j) && jq -e '.tenants | length > 1' <<<"$SEEN"; }
+tenant() { SEEN=$(tb_s tenants "$TB_D" -t "$1" -j) && jq -e ".tenants[0] | $2" <<<"$SEEN"; }
+tenant_is() {
+	tb_wait 5 tenant "$@" || {
+		echo "not so: $*"
+		tb_s tenants "$TB_D" -p
+		return 1
+	}
+}
+
+# gen NAME NET QUEUE ARGS...: from 10.NET.0.0/16, until tb_stop
+source_of() {
+	local name=$1 net=$2 queue=$3
+	shift 3
+	tb_spawn_gen "$name" "$SLUICE" gen "$TB_G" --src "10.$net.0.0/16" --queue "$queue" --mode xdp "$@" -j
+}
+
+@test "packets are counted for their tenant, in XDP and by the worker" {
+	three drf
+	serve --workers 1 --nf sink
+	tb_gen "$SLUICE" gen "$TB_G" --src 10.1.0.0/16 --count 3000 --rate 20000 -j >/dev/null
+	tb_gen "$SLUICE" gen "$TB_G" --src 10.9.0.0/16 --count 1000 --rate 20000 -j >/dev/null
+	tenant_is light '.packets == 3000 and .drops == 0 and .cycles > 0'
+	tenant_is others '.packets == 1000 and .drops == 0'
+	tenant_is flood '.packets == 0'
+	losses_hold '.seen == 4000' '.delivered == 4000'
+	refused 'no tenant "heavy": name one of others, light, steady, flood' tb_s tenants "$TB_D" -t heavy
+}
+
+# A worker that takes 10,000 packets a second at most gets five times that from one tenant.
+@test "a flood dies in XDP, counted for who floods; the others keep theirs" {
+	three drf
+	serve --workers 1 --nf work:100us,sink
+	source_of steady 2 1 --rate 1000 --duration 30
+	source_of light 1 0 --rate 300 --duration 30
+	sleep 1
+	source_of flood 3 2 --rate 50000 --duration 30
+	tb_wait 10 tenant flood '.drops > 30000' || tenant_is flood '.drops > 30000'
+	SEEN=$(tb_s tenants "$TB_D" -j)
+	expect "$SEEN" '[.tenants[].drops] | add as $all | max > 0.95 * $all' \
+		'[.tenants[] | select(.tenant == "flood") | .dominant] == ["cycles"]' \
+		'.tenants[] | select(.tenant == "flood") | .demand > 1 and .share < 1 and .drops > 0.3 * .packets' \
+		'.tenants[] | select(.tenant == "steady") | .drops < 0.3 * .packets and .packets > 1000' \
+		'.tenants[] | select(.tenant == "light") | .drops < 0.3 * .packets and .packets > 300'
+}
+
+@test "what others leave is a tenant's at once, and back with them at once" {
+	three sdrf
+	serve --workers 1 --nf work:100us,sink
+	source_of flood 3 2 --rate 50000 --duration 30
+	tenant_is flood '.used > 0.7 and .floor < 0.3 and .drops > 0'
+	tb_s workers "$TB_D" -j | jq -e '.[0].load > 0.8'
+	tb_s tenants "$TB_D" -t flood -j | jq -e '.tenants[0].commitment > 0'
+	source_of steady 2 1 --rate 1000 --duration 3
+	tenant_is steady '.packets > 2000'
+	tenant_is steady '.drops < 0.3 * .packets'
+}
+
+config_in_force() { grep -c "configuration reloaded" "$TB_RUN/sluiced.log" | grep -qx "$1"; }
+
+@test "tenants that change under traffic lose nothing" {
+	three drf
+	serve --workers 2 --nf conntrack,reflect
+	source_of flow 1 0 --rate 3000 --duration 5 --flows 300 --expect
+	local gen=$TB_PID n=0 weight
+	for weight in 1 2 gone 3 none 4; do
+		sleep 0.3
+		three sdrf
+		case $weight in
+		gone) sed -i '/name: light/,+1d' "$TB_RUN/sluice.yaml" ;;
+		none) sed -i '/tenants:/,$d' "$TB_RUN/sluice.yaml" ;;
+		*) sed -i "s/name: light/&\n          weight: $weight/" "$TB_RUN/sluice.yaml" ;;
+		esac
+		kill -HUP "$DAEMON"
+		n=$((n + 1))
+		tb_wait 5 config_in_force $n
+	done
+	wait "$gen"
+	expect "$(cat "$TB_RUN/flow.json")" '.sent > 10000' '.lost == 0' '.reordered == 0'
+	tenant_is light '.packets > 0 and .drops == 0 and .weight == 4'
+	losses_hold
+}
+
+@test "metrics have each tenant; ids outlive the daemon" {
+	three drf
+	sed -i '1i metrics: {listen: "127.0.0.1:9464"}' "$TB_RUN/sluice.yaml"
+	serve --workers 1 --nf sink
+	tb_gen "$SLUICE" gen "$TB_G" --src 10.3.0.0/16 --count 500 --rate 10000 -j >/dev/null
+	tenant_is flood '.packets == 500 and .id == 3'
+	tb_dut curl -sS --max-time 5 http://127.0.0.1:9464/metrics |
+		grep -Fx "sluice_tenant_packets_total{instance=\"$TB_D\",tenant=\"flood\"} 500"
+	tb_stop "$DAEMON"
+	sed -i '/name: light/,+1d' "$TB_RUN/sluice.yaml"
+	tb_spawn sluiced "$SLUICED" -c "$TB_RUN/sluice.yaml"
+	tb_wait 10 has_tenants
+	tenant_is flood '.packets == 500 and .id == 3'
+}
+
+@test "bad tenants are refused in one line" {
+	three drf
+	sed -i 's/policy: drf/policy: fair/' "$TB_RUN/sluice.yaml"
+	refused 'tenants.policy: "fair" is no good: write maxmin, drf, sdrf or drfq' "$SLUICE" check "$TB_RUN/sluice.yaml"
+	three drf
+	sed -i 's/name: light/&\n          weight: 0/' "$TB_RUN/sluice.yaml"
+	refused 'tenants.list[0].weight: "0" is no good: write a weight from 0.001 on' "$SLUICE" check "$TB_RUN/sluice.yaml"
+	three drf
+	sed -i 's/10.2.0.0.16/10.0.0.0\/8/' "$TB_RUN/sluice.yaml"
+	refused '"10.0.0.0/8" overlaps "10.1.0.0/16" of tenant light: make one narrower' "$SLUICE" check "$TB_RUN/sluice.yaml"
+	three drf
+	sed -i 's/name: steady/name: light/' "$TB_RUN/sluice.yaml"
+	refused 'name "light" is taken' "$SLUICE" check "$TB_RUN/sluice.yaml"
+	three drf
+	sed -i 's/    match: all/    match: all\n    stack: true/' "$TB_RUN/sluice.yaml"
+	refused 'tenants need AF_XDP' "$SLUICE" check "$TB_RUN/sluice.yaml"
+}
