@@ -23,8 +23,9 @@ static bool settled(const struct sl_dataplane *dp, uint32_t bucket)
 
 static bool entry_settled(const struct hw_iface *f, unsigned entry)
 {
-	for_each_bucket_of(b, entry, f->dp->inst->hash_buckets,
-			   f->nic.rss.entries) if (!settled(f->dp, b)) return false;
+	for_each_bucket_of (b, entry, f->dp->inst->hash_buckets, f->nic.rss.entries)
+		if (!settled(f->dp, b))
+			return false;
 	return true;
 }
 
@@ -94,10 +95,10 @@ static unsigned list_items(struct hw_iface *f)
 			continue;
 		}
 		taken[first / 32] |= 1u << first % 32;
-		for_each_bucket_of(b, e, buckets, entries) item[n++] =
-			(struct sl_resteer_item){.bucket = b,
-						 .from = ring_of(f, f->nic.rss.reta[e]),
-						 .to = ring_of(f, f->want[e])};
+		for_each_bucket_of (b, e, buckets, entries)
+			item[n++] = (struct sl_resteer_item){.bucket = b,
+							     .from = ring_of(f, f->nic.rss.reta[e]),
+							     .to = ring_of(f, f->want[e])};
 	}
 	return n;
 }
