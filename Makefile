@@ -219,7 +219,7 @@ lint: $(SKEL) $(B)/compile_flags.txt fmt-check
 		-j "$$(nproc)" $(INC) $(DEFS) user
 	$(call msg,SHELL,scripts)
 	$(Q)shellcheck -x $(filter-out scripts/packages,$(wildcard scripts/*)) $(wildcard tests/bench/*.sh) docs/sluice.bash
-	$(Q)shellcheck -x $(filter-out %.md,$(wildcard tests/vm/[!s]*)) $(wildcard tests/vm/scenarios/*)
+	$(Q)shellcheck -x $(filter-out %.md %.py,$(wildcard tests/vm/[!s]*)) $(wildcard tests/vm/scenarios/*)
 	$(Q)shellcheck -x -S warning $(wildcard tests/e2e/*.bats) # a ! in the middle of a test fails nothing
 	$(call msg,MANDOC,docs)
 	$(Q)mandoc -Tlint -Wwarning docs/*.[358]
