@@ -8,16 +8,34 @@ _sluice_commands()
 	"$1" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
 }
 
+# Verbs of a command that has them, one a line.
+_sluice_verbs()
+{
+	[ "$2" = lb ] && "$1" "$2" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
+}
+
+# Load balancers.
+_sluice_balancers()
+{
+	local path
+
+	for path in "${SLUICE_BPFFS:-/sys/fs/bpf}"/sluice/lb-*/*/; do
+		[ -d "$path" ] && path=${path%/} && printf '%s\n' "${path##*/}"
+	done 2>/dev/null
+}
+
 # Long options of a command.
 _sluice_options()
 {
-	"$1" "$2" --help 2>/dev/null | sed -n 's/^  .*\(--[a-z0-9-]*\).*/\1/p'
+	# shellcheck disable=SC2086 # a command may be two words: lb show
+	"$1" $2 --help 2>/dev/null | sed -n 's/^  .*\(--[a-z0-9-]*\).*/\1/p'
 }
 
 # Does this option of the command take a value? The word behind it in --help is its name.
 _sluice_takes_value()
 {
-	"$1" "$2" --help 2>/dev/null | grep -Eq -- "^  (-[A-Za-z], +|    )?${3} [A-Z]+|^  ${3}, --[a-z0-9-]+ [A-Z]+"
+	# shellcheck disable=SC2086
+	"$1" $2 --help 2>/dev/null | grep -Eq -- "^  (-[A-Za-z], +|    )?${3} [A-Z]+|^  ${3}, --[a-z0-9-]+ [A-Z]+"
 }
 
 _sluice_interfaces()
@@ -35,6 +53,7 @@ _sluice_instances()
 	local path
 
 	for path in "${SLUICE_BPFFS:-/sys/fs/bpf}"/sluice/*/*/; do
+		[[ $path == */sluice/lb-* ]] && continue
 		[ -d "$path" ] && path=${path%/} && printf '%s\n' "${path##*/}"
 	done 2>/dev/null
 }
@@ -75,6 +94,8 @@ _sluice_value()
 	'sched --policy' | 'sched -P') printf '%s\n' drf sdrf drfq karma maxmin ;;
 	'sched --format' | 'sched -f') printf '%s\n' auto google csv ;;
 	'sched --fit') printf '%s\n' first best dominant ;;
+	'lb set --state' | 'lb set -s') printf '%s\n' up drain down ;;
+	'lb '*' --name' | 'lb '*' -n') _sluice_balancers ;;
 	'sched --unit') printf '%s\n' s ms us ;;
 	esac
 }
@@ -86,8 +107,9 @@ _sluice_arguments()
 
 	case $2 in
 	attach | run | gen | doctor) _sluice_interfaces ;;
-	check | sim | sched) compgen -f -- "$3" ;;
-	version) ;;
+	check | sim | sched | 'lb apply') compgen -f -- "$3" ;;
+	version | 'lb '*) ;;
+	lb) _sluice_verbs "$1" lb ;;
 	move)
 		case $args in
 		0) _sluice_instances; _sluice_interfaces ;;
@@ -116,6 +138,8 @@ _sluice()
 		*)
 			if [ -z "$command" ]; then
 				command=${COMP_WORDS[i]}
+			elif [ "$command" = lb ]; then
+				command="lb ${COMP_WORDS[i]}"
 			elif ! { [[ ${COMP_WORDS[i - 1]} == -* ]] &&
 				_sluice_takes_value "$sluice" "$command" "${COMP_WORDS[i - 1]}"; }; then
 				[ "$args" = 0 ] && first=${COMP_WORDS[i]}

@@ -5,7 +5,7 @@
 load common
 
 COMMANDS="attach detach run status top workers buckets moves flows nf nic losses tenants move split merge pause resume
-	balance check capture gen sim sched doctor version"
+	balance check capture gen sim sched doctor lb version"
 READERS="status workers buckets moves losses flows nf nic"
 
 setup() {
@@ -381,6 +381,13 @@ complete_words() {
 	run complete_words sluice sched --policy d
 	[ "$output" = $'drf\ndrfq' ]
 	[[ $(complete_words sluice sched /etc/host) == */etc/hosts* ]]
+	run complete_words sluice lb s
+	[ "$output" = $'set\nshow' ]
+	run complete_words sluice lb set --sta
+	[ "$output" = --state ]
+	run complete_words sluice lb set 10.0.0.1 --state d
+	[ "$output" = $'down\ndrain' ]
+	[[ $(complete_words sluice lb apply /etc/host) == */etc/hosts* ]]
 	for c in $COMMANDS; do
 		[[ $(complete_words sluice "$c" --he) == --help ]]
 	done

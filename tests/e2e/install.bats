@@ -99,9 +99,11 @@ nothing_rebuilt() {
 		./share/doc/sluice/sluice.yaml
 		./share/man/man3/sl_sched.3
 		./share/man/man5/sluice-firewall.5
+		./share/man/man5/sluice-lb.5
 		./share/man/man5/sluice-sim.5
 		./share/man/man5/sluice.yaml.5
 		./share/man/man8/sluice-gen.8
+		./share/man/man8/sluice-lb.8
 		./share/man/man8/sluice-sched.8
 		./share/man/man8/sluice.8
 		./share/man/man8/sluiced.8

@@ -40,6 +40,7 @@ static const struct command commands[] = {
 	{"gen", cmd_gen, "generate traffic and check what comes back"},
 	{"sim", cmd_sim, "simulate a scenario: policies side by side"},
 	{"sched", cmd_sched, "run a trace of tasks under a fair-share policy"},
+	{"lb", cmd_lb, "a load balancer in XDP: VIPs, servers, cookies"},
 	{"version", cmd_version, "print the version"},
 };
 

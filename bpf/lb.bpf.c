@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lb.bpf.c - the load balancer: a VIP's packets to servers, their answers to the clients.
+ *
+ * A TCP connection finds its server by a cookie in its timestamps (cookie.h), so no table can
+ * forget it; everything else by a connection table and the hash. docs/load-balancer.md has the
+ * picture.
+ */
+#include "lb_answer.h"
+#include "lb_choose.h"
+#include "lb_packet.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile __u32 sluice_lb_abi = SL_LB_ABI_VERSION;
+
+static __always_inline int lb_end(__u32 what, int verdict)
+{
+	lb_count(what);
+	return verdict;
+}
+
+/* The kernel knows the way but not the neighbour: it takes the translated packet from here. */
+static __always_inline int lb_no_hop(long rc)
+{
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
+		return lb_end(SL_LB_RESOLVE, XDP_PASS);
+	return lb_end(SL_LB_DROP_NO_ROUTE, XDP_DROP);
+}
+
+static __always_inline long lb_server_hop(struct xdp_md *ctx, const struct lb *k, __u32 id,
+					  const struct sl_lb_server *s, struct lb_hop *hop)
+{
+	struct lb_hop *known = bpf_map_lookup_elem(&lb_hops, &id);
+	long rc;
+
+	if (known && known->ifindex && (__s32)(known->until_ms - k->now_ms) > 0) {
+		*hop = *known;
+		return BPF_FIB_LKUP_RET_SUCCESS;
+	}
+	rc = lb_route(ctx, k, k->ends.client, s->addr, hop);
+	if (known && rc == BPF_FIB_LKUP_RET_SUCCESS) {
+		hop->until_ms = k->now_ms + LB_HOP_MS;
+		*known = *hop;
+	}
+	return rc;
+}
+
+static __always_inline void lb_count_forward(const struct lb *k, const struct lb_choice *c)
+{
+	struct sl_lb_stats *s = bpf_map_lookup_elem(&lb_server_stats, &c->server);
+	__u32 vip = c->vip.id;
+
+	for (int i = 0; i < 2; i++) {
+		if (s) {
+			s->packets++;
+			s->bytes += k->length;
+			s->connections += c->how == SL_LB_NEW;
+		}
+		s = bpf_map_lookup_elem(&lb_vip_stats, &vip);
+	}
+}
+
+static __always_inline int lb_forward(struct xdp_md *ctx, struct lb *k, struct lb_choice *c)
+{
+	const struct sl_lb_server *s = bpf_map_lookup_elem(&lb_servers, &c->server);
+	struct lb_change change = {.at = c->restore_at, .value = c->restored};
+	struct lb_hop hop = {};
+	long rc;
+
+	if (!s || s->state == SL_LB_ABSENT)
+		return lb_end(SL_LB_DROP_NO_SERVER, XDP_DROP);
+	if (lb_hops_left(ctx, k) <= 1)
+		return lb_end(SL_LB_DROP_TTL, XDP_DROP);
+	rc = lb_server_hop(ctx, k, c->server, s, &hop);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return lb_no_hop(rc);
+	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
+		return lb_end(SL_LB_DROP_TOO_BIG, XDP_DROP);
+	__builtin_memcpy(change.addr, s->addr, 16);
+	change.port = s->port;
+	if (lb_change(ctx, k, &change))
+		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
+	lb_count_forward(k, c);
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
+		return lb_no_hop(rc);
+	lb_count(c->how);
+	return lb_send(ctx, k, &hop);
+}
+
+/* What a server's packet tells of its clock, and the cookie that its timestamp is to carry. */
+static __always_inline void lb_write_cookie(struct xdp_md *ctx, struct lb *k,
+					    const struct sl_lb_reverse *r,
+					    const struct sl_lb_control *ctl,
+					    struct lb_change *change)
+{
+	__u32 id = r->server, syn = k->tcp_flags & SL_TCP_SYN;
+	struct sl_lb_clock *clock = bpf_map_lookup_elem(&lb_clocks, &id);
+	void *at = lb_at(ctx, k->option, 8);
+	__u32 stamp;
+
+	if (!clock || !at)
+		return;
+	stamp = lb_load32(at);
+	if (sl_clock_follow(clock, stamp, k->now_ms, syn))
+		lb_count(SL_LB_CLOCK_JUMPS);
+	if (clock->erratic) {
+		lb_mixed();
+		return;
+	}
+	change->at = k->option;
+	change->value = stamp << r->bits | sl_cookie(id, k->hash, ctl->phase & 1, r->bits);
+}
+
+/* A server's answer: from the VIP, and with the cookie if that is how its client finds back. */
+static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const struct sl_lb_reverse *r,
+				    const struct sl_lb_control *ctl)
+{
+	struct lb_change change = {.source = 1, .port = r->port};
+	struct sl_lb_stats *stats;
+	__u32 id = r->server;
+	struct lb_hop hop = {};
+	long rc;
+
+	lb_reply_ends(k, r);
+	rc = lb_route(ctx, k, k->ends.vip, k->ends.client, &hop);
+	if (r->keep == SL_LB_KEEP_COOKIE && k->option) {
+		k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
+		lb_write_cookie(ctx, k, r, ctl, &change);
+	}
+	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) /* ours: a health check's */
+		return lb_end(SL_LB_PASSED, XDP_PASS);
+	if (lb_hops_left(ctx, k) <= 1)
+		return lb_end(SL_LB_DROP_TTL, XDP_DROP);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return lb_no_hop(rc);
+	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
+		return lb_end(SL_LB_DROP_TOO_BIG, XDP_DROP);
+	if (r->keep != SL_LB_KEEP_NONE && !change.at && (k->tcp_flags & SL_TCP_SYN))
+		lb_insert(k, r->vip, r->server, ctl);
+	__builtin_memcpy(change.addr, r->addr, 16);
+	if (lb_change(ctx, k, &change))
+		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
+	stats = bpf_map_lookup_elem(&lb_server_stats, &id);
+	if (stats) {
+		stats->replies++;
+		stats->reply_bytes += k->length;
+	}
+	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
+		return lb_no_hop(rc);
+	lb_count(SL_LB_REPLY);
+	return lb_send(ctx, k, &hop);
+}
+
+/* Header, flags and timestamp option of TCP. -1: shorter than it says. */
+__noinline int lb_parse_tcp(struct xdp_md *ctx, struct lb *k)
+{
+	const void *data, *end;
+	const __u8 *tcp;
+	__u32 length;
+
+	if (!k)
+		return -1;
+	tcp = lb_at(ctx, k->p.l4_off, SL_TCP_HEADER);
+	if (!tcp)
+		return -1;
+	length = tcp[12] >> 4 << 2;
+	k->tcp_flags = tcp[SL_TCP_FLAGS_AT];
+	if (length < SL_TCP_HEADER || k->p.l4_off + length > k->p.limit)
+		return -1;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	k->option = sl_tcp_timestamp(data, end, k->p.l4_off & LB_MAX_OFFSET, length);
+	return 0;
+}
+
+static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
+				    const struct sl_lb_control *ctl)
+{
+	struct lb_choice c = {};
+	const struct sl_lb_reverse *r;
+	int ours = lb_vip(k, &c.vip);
+
+	if (k->p.flow.fragment)
+		return ours ? lb_end(SL_LB_DROP_FRAGMENT, XDP_DROP)
+			    : lb_end(SL_LB_PASSED, XDP_PASS);
+	r = ours ? NULL : lb_server_of(k);
+	if (!ours && !r)
+		return lb_end(SL_LB_PASSED, XDP_PASS);
+	if (k->p.proto == SL_IP_TCP && lb_parse_tcp(ctx, k))
+		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
+	if (r)
+		return lb_reply(ctx, k, r, ctl);
+	lb_forward_ends(k);
+	k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
+	return lb_choose(ctx, k, ctl, &c) ? lb_end(c.how, XDP_DROP) : lb_forward(ctx, k, &c);
+}
+
+/* A walk along extension headers. */
+__noinline int lb_parse_chain(struct xdp_md *ctx, struct sl_chain *c)
+{
+	return c ? sl_parse_chain((void *)(long)ctx->data, (void *)(long)ctx->data_end, c)
+		 : SL_PASS_UNKNOWN;
+}
+
+static __always_inline int lb_parse_v6(struct xdp_md *ctx, __u32 off, struct sl_parsed *p)
+{
+	int rc = sl_parse_ipv6((void *)(long)ctx->data, (void *)(long)ctx->data_end, off, p);
+
+	if (rc == SL_PARSED && !sl_has_ports(p->proto)) {
+		struct sl_chain c = {p->l4_off, p->limit, 0, p->proto};
+
+		rc = lb_parse_chain(ctx, &c);
+		sl_parse_chain_end(p, &c);
+	}
+	if (rc != SL_PARSED)
+		return rc;
+	return sl_parse_ipv6_l4((void *)(long)ctx->data, (void *)(long)ctx->data_end, p);
+}
+
+/* As sl_parse(), but for the flow that an ICMP error quotes: SL_PARSE_QUOTE. */
+__noinline int lb_parse(struct xdp_md *ctx, struct lb *k)
+{
+	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct sl_parsed p = {};
+	__u16 type;
+	__u32 off;
+	int rc;
+
+	if (!k)
+		return SL_PASS_UNKNOWN;
+	k->now_ms = (__u32)(bpf_ktime_get_ns() / 1000000);
+	rc = sl_parse_ethernet(data, end, &off, &type, &p.vlans);
+	if (rc == SL_PARSED && type == SL_ETH_IPV4)
+		rc = sl_parse_ipv4(data, end, off, &p);
+	else if (rc == SL_PARSED && type == SL_ETH_IPV6)
+		rc = lb_parse_v6(ctx, off, &p);
+	else if (rc == SL_PARSED)
+		rc = sl_pass_ethertype(type);
+	k->p = p;
+	k->ends.v6 = !!(p.flags & SL_META_V6);
+	return rc;
+}
+
+SEC("xdp")
+int sluice_lb(struct xdp_md *ctx)
+{
+	const struct sl_lb_control *ctl;
+	struct lb k = {};
+	__u32 zero = 0;
+	int rc;
+
+	ctl = bpf_map_lookup_elem(&lb_control, &zero);
+	if (!ctl || sluice_lb_abi != SL_LB_ABI_VERSION)
+		return XDP_PASS;
+	rc = lb_parse(ctx, &k);
+	if (rc == SL_PASS_ARP || rc == SL_PASS_ND ||
+	    (rc == SL_PARSED && !k.p.flow.ports && !k.p.flow.fragment))
+		return lb_answer(ctx, &k, rc) ? lb_end(SL_LB_ANSWERED, XDP_TX)
+					      : lb_end(SL_LB_PASSED, XDP_PASS);
+	if (rc != SL_PARSED)
+		return lb_end(SL_LB_PASSED, XDP_PASS);
+	k.length = k.p.limit - k.p.l3_off;
+	return lb_steer(ctx, &k, ctl);
+}

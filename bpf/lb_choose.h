@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lb_choose.h - whose packet it is, and which server gets it. */
+#ifndef SLUICE_LB_CHOOSE_H
+#define SLUICE_LB_CHOOSE_H
+
+#include "lb_packet.h"
+
+struct lb_choice {
+	struct sl_lb_vip vip;
+	__u32 server;
+	__u32 how; /* enum sl_lb_count */
+	__u32 restore_at, restored; /* the timestamp to give back, 0: none */
+};
+
+static __always_inline void lb_key(struct sl_lb_vip_key *key, __u8 proto, __u16 port,
+				   const __be32 *addr)
+{
+	key->proto = proto;
+	key->resv = 0;
+	key->port = bpf_htons(port);
+	__builtin_memcpy(key->addr, addr, 16);
+}
+
+/* An entry for the port, then one for all ports. */
+static __always_inline const struct sl_lb_vip *lb_find_vip(__u8 proto, __u16 port,
+							   const __be32 *addr)
+{
+	const struct sl_lb_vip *vip;
+	struct sl_lb_vip_key key;
+
+	lb_key(&key, proto, port, addr);
+	vip = bpf_map_lookup_elem(&lb_vips, &key);
+	if (vip || !port)
+		return vip;
+	key.port = 0;
+	return bpf_map_lookup_elem(&lb_vips, &key);
+}
+
+/* Is the packet for a VIP? A fragment has no ports: for a VIP's address then. */
+static __always_inline int lb_vip(const struct lb *k, struct sl_lb_vip *found)
+{
+	const struct sl_tuple *t = &k->p.flow;
+	const struct sl_lb_vip *vip;
+
+	vip = t->fragment ? lb_find_vip(0, 0, t->dst) : lb_find_vip(t->proto, t->dport, t->dst);
+	if (!vip)
+		return 0;
+	*found = *vip;
+	return 1;
+}
+
+static __always_inline const struct sl_lb_reverse *lb_server_of(const struct lb *k)
+{
+	const struct sl_tuple *t = &k->p.flow;
+	const struct sl_lb_reverse *r;
+	struct sl_lb_vip_key key;
+
+	lb_key(&key, t->proto, t->sport, t->src);
+	r = bpf_map_lookup_elem(&lb_reverse, &key);
+	if (r)
+		return r;
+	key.port = 0;
+	return bpf_map_lookup_elem(&lb_reverse, &key);
+}
+
+static __always_inline void lb_forward_ends(struct lb *k)
+{
+	__builtin_memcpy(k->ends.client, k->p.flow.src, 16);
+	__builtin_memcpy(k->ends.vip, k->p.flow.dst, 16);
+	k->ends.client_port = k->p.flow.sport;
+	k->ends.vip_port = k->p.flow.dport;
+	k->ends.proto = k->p.flow.proto;
+}
+
+static __always_inline void lb_reply_ends(struct lb *k, const struct sl_lb_reverse *r)
+{
+	__builtin_memcpy(k->ends.client, k->p.flow.dst, 16);
+	__builtin_memcpy(k->ends.vip, r->addr, 16);
+	k->ends.client_port = k->p.flow.dport;
+	k->ends.vip_port = r->port ? bpf_ntohs(r->port) : k->p.flow.sport;
+	k->ends.proto = k->p.flow.proto;
+}
+
+static __always_inline void lb_mixed(void)
+{
+	__u32 zero = 0;
+	struct sl_lb_control *ctl = bpf_map_lookup_elem(&lb_control, &zero);
+
+	if (ctl && !ctl->mixed)
+		ctl->mixed = 1;
+}
+
+static __always_inline void lb_connection_key(const struct lb *k, __u16 vip,
+					      struct sl_lb_connection *key)
+{
+	__builtin_memcpy(key->client, k->ends.client, 16);
+	key->client_port = bpf_htons(k->ends.client_port);
+	key->vip_port = bpf_htons(k->ends.vip_port);
+	key->vip = vip;
+	key->proto = k->ends.proto;
+	key->resv = 0;
+}
+
+/* A flood of new connections must not push the others out: so many a second, and no more. */
+static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 server,
+				      const struct sl_lb_control *ctl)
+{
+	struct sl_lb_connection key;
+	struct lb_cpu *cpu;
+	__u32 zero = 0, second = k->now_ms >> 10;
+
+	cpu = bpf_map_lookup_elem(&lb_cpus, &zero);
+	if (!cpu)
+		return;
+	if (cpu->second != second) {
+		cpu->second = second;
+		cpu->inserted = 0;
+	}
+	if (cpu->inserted >= ctl->inserts_max) {
+		lb_count(SL_LB_BYPASSED);
+		return;
+	}
+	cpu->inserted++;
+	lb_connection_key(k, vip, &key);
+	if (!bpf_map_update_elem(&lb_connections, &key, &server, BPF_ANY))
+		lb_count(SL_LB_INSERTED);
+}
+
+static __always_inline int lb_known(const struct lb *k, struct lb_choice *c)
+{
+	struct sl_lb_connection key;
+	const struct sl_lb_server *s;
+	const __u32 *id;
+	__u32 server;
+
+	lb_connection_key(k, c->vip.id, &key);
+	id = bpf_map_lookup_elem(&lb_connections, &key);
+	if (!id)
+		return 0;
+	server = *id;
+	s = bpf_map_lookup_elem(&lb_servers, &server);
+	if (!s || s->vip != c->vip.id || (s->state != SL_LB_UP && s->state != SL_LB_DRAIN))
+		return 0;
+	c->server = server;
+	c->how = SL_LB_TABLE;
+	return 1;
+}
+
+/* The server of a row: of the hash's, or of the next one in turn. */
+static __always_inline int lb_pick(const struct lb *k, struct lb_choice *c, __u8 select)
+{
+	__u32 vip = c->vip.id, zero = 0, row = sl_lb_row(k->hash);
+	const struct sl_lb_table *table;
+	struct lb_cpu *cpu;
+	void *inner;
+
+	if (select == SL_LB_BY_TURN) {
+		cpu = bpf_map_lookup_elem(&lb_cpus, &zero);
+		if (cpu && vip < SL_LB_MAX_VIPS)
+			row = (cpu->turn[vip]++ + bpf_get_smp_processor_id() * 40503u) &
+			      (SL_LB_ROWS - 1);
+	}
+	inner = bpf_map_lookup_elem(&lb_tables, &vip);
+	if (!inner)
+		return -1;
+	table = bpf_map_lookup_elem(inner, &zero);
+	if (!table)
+		return -1;
+	c->server = table->server[row & (SL_LB_ROWS - 1)];
+	return c->server == SL_LB_NO_SERVER ? -1 : 0;
+}
+
+/* What the cookie in the echoed timestamp says. 1: a server; 0: none; -1: wait for its clock. */
+static __always_inline int lb_cookie(struct xdp_md *ctx, const struct lb *k,
+				     const struct sl_lb_control *ctl, struct lb_choice *c)
+{
+	const __u8 *echo = lb_at(ctx, k->option + 4, 4);
+	const struct sl_lb_server *s;
+	const struct sl_lb_clock *clock;
+	__u32 bits = c->vip.bits, phase, server, wire;
+	__u64 hash, now;
+
+	if (!echo || bits < SL_LB_COOKIE_MIN || bits > SL_LB_COOKIE_MAX)
+		return 0;
+	wire = lb_load32(echo);
+	phase = sl_cookie_phase(wire, bits);
+	hash = phase == (ctl->phase & 1) ? k->hash : sl_lb_hash(ctl->key[phase & 1], &k->ends);
+	server = sl_cookie_server(wire, hash, bits);
+	s = bpf_map_lookup_elem(&lb_servers, &server);
+	clock = bpf_map_lookup_elem(&lb_clocks, &server);
+	if (!s || !clock || s->vip != c->vip.id || s->state == SL_LB_ABSENT || clock->erratic) {
+		lb_count(SL_LB_BAD_COOKIE);
+		return 0;
+	}
+	if (s->state == SL_LB_DOWN) {
+		lb_count(SL_LB_COOKIE_DOWN);
+		return 0;
+	}
+	now = *(const volatile __u64 *)&clock->now;
+	if (!now) {
+		c->how = SL_LB_DROP_NO_CLOCK;
+		return -1;
+	}
+	c->server = server;
+	c->how = SL_LB_COOKIE;
+	c->restore_at = k->option + 4;
+	c->restored = sl_cookie_restore(wire, bits, sl_clock_at(now, k->now_ms));
+	return 1;
+}
+
+/*
+ * Neither a cookie nor the table knows it. A UDP flow, say, starts so; of TCP it is the middle of a
+ * connection, which the hash finds if no row changed since.
+ */
+static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_control *ctl,
+				      struct lb_choice *c, int starts)
+{
+	c->how = starts ? SL_LB_NEW : SL_LB_HASHED;
+	if (lb_pick(k, c, starts ? c->vip.select : SL_LB_BY_HASH)) {
+		c->how = SL_LB_DROP_NO_SERVER;
+		return -1;
+	}
+	if (k->p.proto != SL_IP_TCP && c->vip.keep != SL_LB_KEEP_NONE)
+		lb_insert(k, c->vip.id, c->server, ctl);
+	return 0;
+}
+
+/* 0 and *c, or -1 and the reason in c->how. */
+__noinline int lb_choose(struct xdp_md *ctx, const struct lb *k, const struct sl_lb_control *ctl,
+			 struct lb_choice *c)
+{
+	int tcp, starts, cookie, rc;
+
+	if (!k || !ctl || !c)
+		return -1;
+	tcp = k->p.proto == SL_IP_TCP;
+	starts = !tcp || (k->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN;
+	cookie = tcp && !starts && c->vip.keep == SL_LB_KEEP_COOKIE;
+	if (c->vip.keep == SL_LB_KEEP_NONE || (tcp && starts))
+		return lb_unknown(k, ctl, c, starts);
+	if ((!cookie || !k->option || ctl->mixed) && lb_known(k, c))
+		return 0;
+	if (cookie && k->option && k->tcp_flags & SL_TCP_ACK) {
+		rc = lb_cookie(ctx, k, ctl, c);
+		if (rc)
+			return rc < 0 ? rc : 0;
+		if (!ctl->mixed && lb_known(k, c))
+			return 0;
+	} else if (cookie) {
+		lb_count(SL_LB_NO_OPTION);
+		if (k->tcp_flags & SL_TCP_RST)
+			lb_count(SL_LB_RST_NO_OPTION);
+	}
+	return lb_unknown(k, ctl, c, starts);
+}
+
+#endif /* SLUICE_LB_CHOOSE_H */

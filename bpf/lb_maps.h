@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lb_maps.h - the load balancer's maps, all of the ABI in sluice/lb.h. Sizes are defaults. */
+#ifndef SLUICE_LB_MAPS_H
+#define SLUICE_LB_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <sluice/lb.h>
+
+#define LB_MAP(map, map_type, flags, entries, key_type, value_type)                                \
+	struct {                                                                                   \
+		__uint(type, map_type);                                                            \
+		__uint(map_flags, flags);                                                          \
+		__uint(max_entries, entries);                                                      \
+		__type(key, key_type);                                                             \
+		__type(value, value_type);                                                         \
+	} map SEC(".maps")
+
+LB_MAP(lb_control, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct sl_lb_control);
+LB_MAP(lb_vips, BPF_MAP_TYPE_HASH, 0, 4 * SL_LB_MAX_VIPS, struct sl_lb_vip_key, struct sl_lb_vip);
+LB_MAP(lb_servers, BPF_MAP_TYPE_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct sl_lb_server);
+LB_MAP(lb_reverse, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
+       struct sl_lb_vip_key, struct sl_lb_reverse);
+LB_MAP(lb_clocks, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_clock);
+LB_MAP(lb_connections, BPF_MAP_TYPE_LRU_HASH, BPF_F_NO_COMMON_LRU, 262144, struct sl_lb_connection,
+       __u32);
+LB_MAP(lb_ports, BPF_MAP_TYPE_HASH, 0, 64, __u32, struct sl_lb_port);
+LB_MAP(lb_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_COUNTS, __u32, __u64);
+LB_MAP(lb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_VIPS, __u32, struct sl_lb_stats);
+LB_MAP(lb_server_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct sl_lb_stats);
+
+struct lb_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct sl_lb_table));
+};
+
+/* One update puts a whole table in the place of another: no packet sees half of one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SL_LB_MAX_VIPS);
+	__type(key, __u32);
+	__array(values, struct lb_table);
+} lb_tables SEC(".maps");
+
+/* The next hop of a server, looked up again after LB_HOP_MS. */
+#define LB_HOP_MS 100
+struct lb_hop {
+	__u32 until_ms;
+	__u32 ifindex; /* 0: never looked up */
+	__u32 mtu;
+	__u8 dmac[6], smac[6];
+};
+LB_MAP(lb_hops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct lb_hop);
+
+/* Per CPU: new entries of the connection table in this second, and the row whose turn it is. */
+struct lb_cpu {
+	__u32 second, inserted;
+	__u32 turn[SL_LB_MAX_VIPS];
+};
+LB_MAP(lb_cpus, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_cpu);
+
+static __always_inline void lb_count(__u32 what)
+{
+	__u64 *n = bpf_map_lookup_elem(&lb_counts, &what);
+
+	if (n)
+		(*n)++;
+}
+
+#endif /* SLUICE_LB_MAPS_H */

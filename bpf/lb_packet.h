@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* lb_packet.h - a packet under translation: addresses, ports, timestamps, checksums, next hop. */
+#ifndef SLUICE_LB_PACKET_H
+#define SLUICE_LB_PACKET_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "checksum.h"
+#include "cookie.h"
+#include "lb_maps.h"
+#include "parse.h"
+#include "tcp_options.h"
+
+#define LB_AF_INET 2
+#define LB_AF_INET6 10
+#define LB_TCP_CHECK_AT 16
+#define LB_UDP_CHECK_AT 6
+#define LB_MAX_OFFSET 0x3fff
+
+struct lb {
+	struct sl_parsed p;
+	struct sl_lb_ends ends;
+	__u64 hash; /* of the ends, by the secret of new cookies */
+	__u32 now_ms;
+	__u32 option; /* offset of TSval from the start of the packet; 0: there is none */
+	__u32 length; /* of the IP packet */
+	__u8 tcp_flags;
+};
+
+/* One end of a packet is another now; `value` replaces the timestamp at `at` unless that is 0. */
+struct lb_change {
+	__be32 addr[4];
+	__be16 port; /* 0: stays */
+	__u8 source; /* 1: the source changes, else the destination */
+	__u32 at, value; /* host order */
+};
+
+/* Loaded afresh each time: a copy that the compiler keeps is a number to the verifier. */
+static __always_inline void *lb_at(struct xdp_md *ctx, __u32 off, __u32 size)
+{
+	char *data = (void *)(long)*(volatile __u32 *)&ctx->data;
+	char *end = (void *)(long)*(volatile __u32 *)&ctx->data_end;
+	char *at = data + (off & LB_MAX_OFFSET);
+
+	if (at + size > end)
+		at = NULL;
+	/* The compiler would test the bounds again instead of the pointer; the verifier does not
+	 * see that it is the same. */
+	asm volatile("" : "+r"(at));
+	return at;
+}
+
+static __always_inline __u32 lb_load32(const void *at)
+{
+	const __u8 *b = at;
+
+	return (__u32)b[0] << 24 | (__u32)b[1] << 16 | (__u32)b[2] << 8 | b[3];
+}
+
+static __always_inline void lb_store32(void *at, __u32 value)
+{
+	__u8 *b = at;
+
+	b[0] = value >> 24;
+	b[1] = value >> 16;
+	b[2] = value >> 8;
+	b[3] = value;
+}
+
+/* The timestamp's part of the checksum; it may lie at an odd offset of the TCP header. */
+static __always_inline int lb_put_timestamp(struct xdp_md *ctx, const struct lb *k,
+					    const struct lb_change *c, __u64 *sum)
+{
+	void *at = lb_at(ctx, c->at, 4);
+	__u64 part;
+
+	if (!at)
+		return -1;
+	part = sl_sum_swap(0, bpf_htonl(lb_load32(at)), bpf_htonl(c->value));
+	lb_store32(at, c->value);
+	*sum += (c->at - k->p.l4_off) & 1 ? sl_sum_odd(part) : part;
+	return 0;
+}
+
+static __always_inline int lb_put_v4(struct xdp_md *ctx, const struct lb *k,
+				     const struct lb_change *c, __u64 *sum)
+{
+	struct sl_ipv4 *ip = lb_at(ctx, k->p.l3_off, sizeof(*ip));
+	__be32 old;
+	__u64 head;
+
+	if (!ip)
+		return -1;
+	old = c->source ? ip->saddr : ip->daddr;
+	*sum = sl_sum_swap(*sum, old, c->addr[3]);
+	/* the time to live is the upper byte of its word */
+	head = sl_sum_swap(sl_sum_swap(0, old, c->addr[3]), bpf_htons(0x100), 0);
+	if (c->source)
+		ip->saddr = c->addr[3];
+	else
+		ip->daddr = c->addr[3];
+	ip->ttl--;
+	ip->check = sl_sum_apply(ip->check, head);
+	return 0;
+}
+
+static __always_inline int lb_put_v6(struct xdp_md *ctx, const struct lb *k,
+				     const struct lb_change *c, __u64 *sum)
+{
+	struct sl_ipv6 *ip = lb_at(ctx, k->p.l3_off, sizeof(*ip));
+
+	if (!ip)
+		return -1;
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++) {
+		*sum = sl_sum_swap(*sum, c->source ? ip->saddr[i] : ip->daddr[i], c->addr[i]);
+		if (c->source)
+			ip->saddr[i] = c->addr[i];
+		else
+			ip->daddr[i] = c->addr[i];
+	}
+	ip->hop_limit--;
+	return 0;
+}
+
+static __always_inline int lb_put_l4(struct xdp_md *ctx, const struct lb *k,
+				     const struct lb_change *c, __u64 sum)
+{
+	__u32 where = k->p.proto == SL_IP_TCP ? LB_TCP_CHECK_AT : LB_UDP_CHECK_AT;
+	struct sl_ports *ports = lb_at(ctx, k->p.l4_off, sizeof(*ports));
+	__u16 *check;
+
+	if (!ports)
+		return -1;
+	if (c->port) {
+		__be16 *port = c->source ? &ports->source : &ports->dest;
+
+		sum = sl_sum_swap(sum, *port, c->port);
+		*port = c->port;
+	}
+	check = lb_at(ctx, k->p.l4_off + where, sizeof(*check));
+	if (!check)
+		return -1;
+	if (k->p.proto == SL_IP_UDP) {
+		if (!*check) /* none was made */
+			return 0;
+		*check = sl_sum_apply(*check, sum);
+		if (!*check)
+			*check = 0xffff;
+		return 0;
+	}
+	*check = sl_sum_apply(*check, sum);
+	return 0;
+}
+
+/*
+ * Functions that the verifier takes one by one are not static: together they are too large for it.
+ */
+
+/* All changes, and one hop less to live. 0, or -1 if the packet is shorter than it says. */
+__noinline int lb_change(struct xdp_md *ctx, const struct lb *k, const struct lb_change *c)
+{
+	__u64 sum = 0;
+
+	if (!k || !c)
+		return -1;
+	if (c->at && lb_put_timestamp(ctx, k, c, &sum))
+		return -1;
+	if (k->ends.v6 ? lb_put_v6(ctx, k, c, &sum) : lb_put_v4(ctx, k, c, &sum))
+		return -1;
+	return lb_put_l4(ctx, k, c, sum);
+}
+
+static __always_inline __u8 lb_hops_left(struct xdp_md *ctx, const struct lb *k)
+{
+	if (k->ends.v6) {
+		const struct sl_ipv6 *ip = lb_at(ctx, k->p.l3_off, sizeof(*ip));
+
+		return ip ? ip->hop_limit : 0;
+	} else {
+		const struct sl_ipv4 *ip = lb_at(ctx, k->p.l3_off, sizeof(*ip));
+
+		return ip ? ip->ttl : 0;
+	}
+}
+
+/* The kernel's answer (BPF_FIB_LKUP_RET_*), or negative. */
+static __always_inline long lb_route(struct xdp_md *ctx, const struct lb *k, const __be32 *src,
+				     const __be32 *dst, struct lb_hop *hop)
+{
+	struct bpf_fib_lookup fib = {
+		.family = k->ends.v6 ? LB_AF_INET6 : LB_AF_INET,
+		.l4_protocol = k->p.proto,
+		.tot_len = 1, /* asks for the route's MTU */
+		.ifindex = ctx->ingress_ifindex,
+	};
+	long rc;
+
+	if (k->ends.v6) {
+		__builtin_memcpy(fib.ipv6_src, src, 16);
+		__builtin_memcpy(fib.ipv6_dst, dst, 16);
+	} else {
+		fib.ipv4_src = src[3];
+		fib.ipv4_dst = dst[3];
+	}
+	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS)
+		return rc;
+	hop->ifindex = fib.ifindex;
+	hop->mtu = fib.mtu_result;
+	__builtin_memcpy(hop->dmac, fib.dmac, 6);
+	__builtin_memcpy(hop->smac, fib.smac, 6);
+	return rc;
+}
+
+static __always_inline int lb_send(struct xdp_md *ctx, const struct lb *k, const struct lb_hop *hop)
+{
+	__u8 *eth = lb_at(ctx, 0, 14);
+
+	if (!eth)
+		return XDP_DROP;
+	__builtin_memcpy(eth, hop->dmac, 6);
+	__builtin_memcpy(eth + 6, hop->smac, 6);
+	if (hop->ifindex == ctx->ingress_ifindex)
+		return XDP_TX;
+	return bpf_redirect(hop->ifindex, 0);
+}
+
+#endif /* SLUICE_LB_PACKET_H */

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lb.h - the load balancer's maps: what XDP (bpf/lb.bpf.c) and user space share.
+ *
+ * Addresses and ports are in network order; an IPv4 address is word 3, the other words are 0.
+ * Everything is written by user space alone unless a comment says otherwise.
+ */
+#ifndef SLUICE_LB_H
+#define SLUICE_LB_H
+
+#include <linux/types.h>
+
+#if defined(__cplusplus) && !defined(_Static_assert)
+#define _Static_assert static_assert
+#endif
+
+#define SL_LB_ABI_VERSION 1u
+#define SL_LB_MAX_VIPS 256
+#define SL_LB_MAX_SERVERS 32768 /* ids; a cookie of 16 bits has 15 for them */
+#define SL_LB_ROWS 65536 /* of a VIP's table; a power of two */
+#define SL_LB_NO_SERVER 0xffff
+
+/*
+ * Cookie width n, bits. A client that was idle for 2^(31-n) ms takes the next segment for an old
+ * one (RFC 7323, 5.3), unless it has forgotten the timestamp by then: Linux 6.7 does after 2147 s.
+ */
+#define SL_LB_COOKIE_MIN 8
+#define SL_LB_COOKIE_MAX 16
+#define SL_LB_COOKIE_DEFAULT 9
+
+enum sl_lb_forward {
+	SL_LB_NAT = 0, /* both directions through the balancer */
+};
+
+/* Who gets a packet that starts a connection. */
+enum sl_lb_select {
+	SL_LB_BY_HASH = 0, /* row hash % rows */
+	SL_LB_BY_TURN = 1, /* row after row, each CPU from a place of its own */
+};
+
+/* How the packets after it find the same server. */
+enum sl_lb_keep {
+	SL_LB_KEEP_COOKIE = 0, /* TCP by the cookie in its timestamps; others as with TABLE */
+	SL_LB_KEEP_TABLE = 1, /* connection table, then the row of the hash */
+	SL_LB_KEEP_NONE = 2, /* the row of the hash: breaks when rows change */
+};
+
+/* `lb_vips`. A network is no VIP: its answers would not know their address. */
+struct sl_lb_vip_key {
+	__u8 proto; /* IP protocol; 0 with port 0: "this address is a VIP's" */
+	__u8 resv;
+	__be16 port; /* 0: any */
+	__be32 addr[4];
+};
+_Static_assert(sizeof(struct sl_lb_vip_key) == 20, "no holes");
+
+struct sl_lb_vip {
+	__u16 id; /* index of `lb_tables`, `lb_vip_stats` */
+	__u8 forward; /* enum sl_lb_forward */
+	__u8 select; /* enum sl_lb_select */
+	__u8 keep; /* enum sl_lb_keep */
+	__u8 bits; /* cookie width n */
+	__u8 resv[2];
+};
+_Static_assert(sizeof(struct sl_lb_vip) == 8, "one word");
+
+enum sl_lb_state {
+	SL_LB_ABSENT = 0,
+	SL_LB_UP = 1,
+	SL_LB_DRAIN = 2, /* keeps its connections; tables no longer name it */
+	SL_LB_DOWN = 3, /* its connections go to the pool, where they are reset */
+};
+
+/* `lb_servers`: id -> server. */
+struct sl_lb_server {
+	__be32 addr[4];
+	__be16 port; /* 0: the VIP's port stays */
+	__u16 vip;
+	__u8 v6; /* 1: IPv6 */
+	__u8 state; /* enum sl_lb_state */
+	__u16 weight; /* share of the rows, relative to the VIP's other servers */
+	__u8 resv[8];
+};
+_Static_assert(sizeof(struct sl_lb_server) == 32, "half a line");
+
+/* `lb_reverse`: where a packet comes from -> whose answer it is. */
+struct sl_lb_reverse {
+	__u16 server, vip;
+	__be16 port; /* the VIP's; 0: as it is */
+	__u8 keep, bits; /* the VIP's */
+	__be32 addr[4]; /* the VIP's */
+};
+_Static_assert(sizeof(struct sl_lb_reverse) == 24, "no holes");
+
+/*
+ * `lb_clocks`: server -> its TCP timestamp clock, followed by XDP from the server's packets (user
+ * space may read). One aligned word: timestamp << 32 | milliseconds of CLOCK_MONOTONIC when it was
+ * seen; 0: not known yet.
+ */
+struct sl_lb_clock {
+	__u64 now;
+	__u64 other; /* one that disagrees with `now`, seen lately */
+	__u32 strays; /* +2 for a SYN-ACK that agrees with neither, -1 for one that does */
+	__u32 erratic; /* 1: no clock, but a timestamp offset per connection; set by XDP */
+	__u32 resv[10];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct sl_lb_clock) == 64, "one line");
+
+#define SL_LB_CLOCK_NEAR_MS 2000 /* retransmissions and scheduling; a clock's drift is less */
+#define SL_LB_STRAYS_MAX 8
+
+/* `lb_tables`: VIP -> an array of one such value: who gets the connections of a row. */
+struct sl_lb_table {
+	__u16 server[SL_LB_ROWS];
+};
+
+/* `lb_connections` (LRU): the client's end and the VIP's -> server. XDP writes. */
+struct sl_lb_connection {
+	__be32 client[4];
+	__be16 client_port, vip_port;
+	__u16 vip;
+	__u8 proto, resv;
+};
+_Static_assert(sizeof(struct sl_lb_connection) == 24, "no holes");
+
+/* `lb_ports`: interface index -> its MAC address, to answer for VIPs. */
+struct sl_lb_port {
+	__u8 mac[6];
+	__u8 resv[2];
+};
+
+/* `lb_control`, one entry. */
+struct sl_lb_control {
+	__u64 key[2][2]; /* SipHash keys; cookies name theirs by one bit */
+	__u32 phase; /* key of new cookies */
+	__u32 mixed; /* some server is erratic: look in the table before the cookie. XDP sets it */
+	__u32 inserts_max; /* new entries of the connection table, per CPU and second */
+	__u32 resv;
+};
+_Static_assert(sizeof(struct sl_lb_control) == 48, "no holes");
+
+/* `lb_counts` (per CPU): every packet that XDP saw is in one of the first group. */
+enum sl_lb_count {
+	SL_LB_NEW, /* starts a connection, or what a VIP has instead of them */
+	SL_LB_COOKIE, /* by its cookie */
+	SL_LB_TABLE, /* by the connection table */
+	SL_LB_HASHED, /* by the row of its hash: neither knew it */
+	SL_LB_REPLY, /* a server's, on its way to the client */
+	SL_LB_ANSWERED, /* ARP, neighbour solicitation and echo for a VIP */
+	SL_LB_PASSED, /* not for us: up the stack */
+	SL_LB_RESOLVE, /* up the stack, translated: it finds out the neighbour and forwards */
+	SL_LB_DROP_NO_SERVER, /* empty row */
+	SL_LB_DROP_NO_CLOCK, /* cookie of a server whose clock is not known yet */
+	SL_LB_DROP_FRAGMENT, /* to a VIP */
+	SL_LB_DROP_MALFORMED, /* to a VIP: shorter than its headers say */
+	SL_LB_DROP_NO_ROUTE,
+	SL_LB_DROP_TOO_BIG, /* for the next hop */
+	SL_LB_DROP_TTL,
+	/* The rest are details of the above. */
+	SL_LB_BAD_COOKIE, /* names no server of the VIP: forged, stale, or without meaning */
+	SL_LB_COOKIE_DOWN, /* names a server that is down */
+	SL_LB_NO_OPTION, /* TCP of a cookie VIP without a timestamp option, not the first */
+	SL_LB_RST_NO_OPTION, /* of these, RST */
+	SL_LB_INSERTED, /* into the connection table */
+	SL_LB_BYPASSED, /* not inserted: more than inserts_max */
+	SL_LB_ICMP_COOKIE, /* errors that found their server by the quoted cookie */
+	SL_LB_ICMP_TABLE,
+	SL_LB_ICMP_HASHED,
+	SL_LB_CLOCK_JUMPS,
+	SL_LB_COUNTS,
+};
+
+/* `lb_vip_stats`, `lb_server_stats` (per CPU). */
+struct sl_lb_stats {
+	__u64 packets, bytes; /* towards servers */
+	__u64 connections; /* starts of them */
+	__u64 replies, reply_bytes;
+};
+
+#endif /* SLUICE_LB_H */

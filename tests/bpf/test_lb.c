@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the load balancer does with each kind of TCP segment: every output is compared byte for byte
+ * with one that is put together by hand, its checksums made over the whole.
+ */
+#include "lb_rig.h"
+
+static struct lb_rig rig;
+
+/* Where the timestamp option may be. `at`: of TSval within the options; -1: none that counts. */
+static const struct layout {
+	const char *name, *options;
+	unsigned n;
+	int at;
+} layouts[] = {
+#define LAYOUT(name, options, at)                                                                  \
+	{                                                                                          \
+		name, options, sizeof(options) - 1, at                                             \
+	}
+	LAYOUT("usual of data",
+	       "\1\1\x8\xa"
+	       "ttttTTTT",
+	       4),
+	LAYOUT("usual of SYN",
+	       "\2\4\5\xb4\4\2\x8\xa"
+	       "ttttTTTT\1\3\3\7",
+	       8),
+	LAYOUT("first",
+	       "\x8\xa"
+	       "ttttTTTT\1\1",
+	       2),
+	LAYOUT("odd offset",
+	       "\1\x8\xa"
+	       "ttttTTTT\1",
+	       3),
+	LAYOUT("behind three NOPs",
+	       "\1\1\1\x8\xa"
+	       "ttttTTTT\1\1\1",
+	       5),
+	LAYOUT("behind SACK",
+	       "\1\1\5\xa"
+	       "llllrrrr\1\1\x8\xa"
+	       "ttttTTTT",
+	       16),
+	LAYOUT("behind SACK, odd",
+	       "\1\5\xa"
+	       "llllrrrr\x8\xa"
+	       "ttttTTTT\1\1\1",
+	       13),
+	LAYOUT("bad length",
+	       "\1\1\x8\x9"
+	       "ttttTTTT",
+	       -1),
+	LAYOUT("behind the end of options",
+	       "\0\1\x8\xa"
+	       "ttttTTTT",
+	       -1),
+	LAYOUT("cut off",
+	       "\1\1\1\1\1\1\x8\xa"
+	       "tttt",
+	       -1),
+	LAYOUT("absent", "\1\1\1\1", -1),
+	LAYOUT("no options", "", -1),
+};
+#define LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
+
+/* What is to come out: the frame that went in with other ends, timestamp and MAC addresses. */
+struct expected {
+	struct frame f;
+	unsigned l4;
+};
+
+static void expect_from(struct expected *e, const struct segment *s)
+{
+	segment_build(s, &e->f, &e->l4);
+	memcpy(e->f.b, lb_mac[s->to_client ? 1 : 3], 6);
+	memcpy(e->f.b + 6, lb_mac[s->to_client ? 0 : 2], 6);
+}
+
+static void expect_end(struct expected *e, const struct segment *s, const __be32 addr[4],
+		       uint16_t port)
+{
+	unsigned at = e->f.l3 + (s->v6 ? 8 : 12), size = s->v6 ? 16 : 4;
+
+	memcpy(e->f.b + at + (s->to_client ? 0 : size), (const uint8_t *)addr + 16 - size, size);
+	e->f.b[e->l4 + (s->to_client ? 0 : 2)] = (uint8_t)(port >> 8);
+	e->f.b[e->l4 + (s->to_client ? 1 : 3)] = (uint8_t)port;
+	e->f.b[e->f.l3 + (s->v6 ? 7 : 8)]--;
+}
+
+static void expect_stamp(struct expected *e, unsigned at, uint32_t value)
+{
+	for (unsigned i = 0; i < 4; i++)
+		e->f.b[e->l4 + 20 + at + i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static void expect_checksums(struct expected *e, bool v6)
+{
+	uint8_t *b = e->f.b;
+	uint32_t sum;
+
+	if (!v6) {
+		memset(b + e->f.l3 + 10, 0, 2);
+		sum = ~lb_sum(b + e->f.l3, 20, 0) & 0xffff;
+		b[e->f.l3 + 10] = (uint8_t)(sum >> 8);
+		b[e->f.l3 + 11] = (uint8_t)sum;
+	}
+	memset(b + e->l4 + 16, 0, 2);
+	sum = ~lb_tcp_sum(b, v6, e->f.l3, e->l4, e->f.len) & 0xffff;
+	b[e->l4 + 16] = (uint8_t)(sum >> 8);
+	b[e->l4 + 17] = (uint8_t)sum;
+}
+
+static void pass_through(const struct segment *s, struct outcome *out)
+{
+	struct frame f;
+	unsigned l4;
+
+	segment_build(s, &f, &l4);
+	lb_rig_run(&rig, f.b, f.len, s->to_client ? rig.server_if : rig.client_if, out);
+}
+
+static void compare(const struct expected *e, const struct outcome *out, const char *what,
+		    const struct segment *s)
+{
+	cr_assert_eq(out->verdict, XDP_REDIRECT, "%s: verdict %u", what, out->verdict);
+	cr_assert_eq(out->len, e->f.len, "%s", what);
+	for (unsigned i = 0; i < e->f.len; i++)
+		cr_assert_eq(out->b[i], e->f.b[i],
+			     "%s, v6 %d, %u tags, flags %x: byte %u (l4 at %u) is %02x, not %02x",
+			     what, s->v6, s->vlans, s->flags, i, e->l4, out->b[i], e->f.b[i]);
+}
+
+/* To which server a frame went. */
+static unsigned server_of(const struct outcome *out, const struct segment *s)
+{
+	unsigned l3 = 14 + 4 * s->vlans;
+
+	return out->b[l3 + (s->v6 ? 39 : 19)] - (s->v6 ? 0x10u : 10u);
+}
+
+static uint32_t cookie_of(const struct segment *s, unsigned server)
+{
+	struct sl_lb_ends e = {
+		.client_port = s->client_port, .vip_port = 80, .proto = 6, .v6 = s->v6};
+
+	lb_client(s->v6, e.client);
+	lb_vip_address(s->v6, e.vip);
+	return sl_cookie(lb_id(s->v6, server), sl_lb_hash(rig.control.key[rig.control.phase], &e),
+			 rig.control.phase, rig.vip[s->v6].bits);
+}
+
+static struct segment segment(bool v6, unsigned vlans, const struct layout *l)
+{
+	static uint16_t port = 20000;
+
+	return (struct segment){.v6 = v6,
+				.vlans = vlans,
+				.client_port = port++,
+				.options = l->options,
+				.options_n = l->n,
+				.ttl = 64,
+				.stamp = 0x01020304,
+				.echo = 0x0a0b0c0d};
+}
+
+/* SYN: to the server of the row, and nothing else is touched. Returns the server. */
+static unsigned check_syn(struct segment s, const char *what)
+{
+	struct expected e;
+	struct outcome out;
+	__be32 addr[4];
+	unsigned server;
+
+	s.flags = 2;
+	pass_through(&s, &out);
+	server = server_of(&out, &s);
+	expect_from(&e, &s);
+	lb_server_address(s.v6, server, addr);
+	expect_end(&e, &s, addr, 8080);
+	expect_checksums(&e, s.v6);
+	compare(&e, &out, what, &s);
+	return server;
+}
+
+/* From the server: the VIP's, with the cookie. Returns the timestamp that the client sees. */
+static uint32_t check_reply(struct segment s, const struct layout *l, unsigned server,
+			    uint8_t flags)
+{
+	struct expected e;
+	struct outcome out;
+	__be32 addr[4];
+	uint32_t wire;
+
+	s.to_client = true;
+	s.server = server;
+	s.flags = flags;
+	s.stamp = sl_clock_at(lb_rig_clock(&rig, lb_id(s.v6, server)).now, lb_now_ms());
+	pass_through(&s, &out);
+	wire = s.stamp << rig.vip[s.v6].bits | cookie_of(&s, server);
+	expect_from(&e, &s);
+	lb_vip_address(s.v6, addr);
+	expect_end(&e, &s, addr, 80);
+	if (l->at >= 0)
+		expect_stamp(&e, (unsigned)l->at, wire);
+	expect_checksums(&e, s.v6);
+	compare(&e, &out, l->name, &s);
+	return wire;
+}
+
+/* From the client: to its server, the echo as that sent it. */
+static void check_forward(struct segment s, const struct layout *l, unsigned server, uint32_t wire,
+			  uint8_t flags)
+{
+	struct expected e;
+	struct outcome out;
+	__be32 addr[4];
+
+	s.flags = flags;
+	s.echo = wire;
+	pass_through(&s, &out);
+	expect_from(&e, &s);
+	lb_server_address(s.v6, server, addr);
+	expect_end(&e, &s, addr, 8080);
+	if (l->at >= 0)
+		expect_stamp(
+			&e, (unsigned)l->at + 4,
+			sl_cookie_restore(wire, rig.vip[s.v6].bits,
+					  sl_clock_at(lb_rig_clock(&rig, lb_id(s.v6, server)).now,
+						      lb_now_ms())));
+	expect_checksums(&e, s.v6);
+	compare(&e, &out, l->name, &s);
+}
+
+static void check_connection(bool v6, unsigned vlans, const struct layout *l)
+{
+	static const uint8_t replies[] = {0x12, 0x10, 0x18, 0x11, 0x14};
+	static const uint8_t forwards[] = {0x10, 0x18, 0x11, 0x14};
+	struct segment s = segment(v6, vlans, l);
+	unsigned server = check_syn(s, l->name);
+	uint32_t wire = 0;
+
+	for (unsigned i = 0; i < sizeof(replies); i++) {
+		uint32_t seen = check_reply(s, l, server, replies[i]);
+
+		wire = i ? wire : seen;
+	}
+	/* The rows change; the connection stays. */
+	lb_rig_table(&rig, v6, (int)((server + 1) % LB_RIG_SERVERS));
+	for (unsigned i = 0; i < sizeof(forwards); i++)
+		check_forward(s, l, server, wire, forwards[i]);
+	lb_rig_table(&rig, v6, -1);
+}
+
+static void matrix(unsigned bits)
+{
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, bits);
+	for (unsigned v6 = 0; v6 < 2; v6++)
+		for (unsigned i = 0; i < LB_RIG_SERVERS; i++)
+			lb_rig_set_clock(&rig, lb_id(v6, i), 0xfffffff0u + i * 0x30000000u);
+	for (unsigned l = 0; l < LAYOUTS; l++)
+		for (unsigned v6 = 0; v6 < 2; v6++)
+			for (unsigned vlans = 0; vlans < 3; vlans++)
+				check_connection(v6, vlans, &layouts[l]);
+	cr_expect_gt(lb_rig_count(&rig, SL_LB_COOKIE), 0);
+	cr_expect_gt(lb_rig_count(&rig, SL_LB_TABLE), 0);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_HASHED), 0);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BAD_COOKIE), 0);
+}
+
+TestSuite(lb, .timeout = 120);
+
+Test(lb, every_segment_byte_for_byte_9)
+{
+	matrix(9);
+}
+
+Test(lb, every_segment_byte_for_byte_16)
+{
+	matrix(16);
+}
+
+static const struct layout *const data = &layouts[0];
+
+static struct outcome ack(const struct segment *like, uint32_t echo)
+{
+	struct segment s = *like;
+	struct outcome out;
+
+	s.flags = 0x10;
+	s.echo = echo;
+	pass_through(&s, &out);
+	return out;
+}
+
+/* Cookies of the secret before last name nobody any more, those of the last one still do. */
+Test(lb, secrets_overlap)
+{
+	struct segment s;
+	struct outcome out;
+	uint32_t old;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_rig_set_clock(&rig, 2, 77);
+	s = segment(false, 0, data);
+	old = 77u << 9 | cookie_of(&s, 2);
+	rig.control.phase = 1;
+	lb_rig_control(&rig);
+	out = ack(&s, old);
+	cr_expect_eq(server_of(&out, &s), 2);
+	out = ack(&s, 77u << 9 | cookie_of(&s, 2));
+	cr_expect_eq(server_of(&out, &s), 2);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_COOKIE), 2);
+	rig.control.key[0][0] = 99;
+	lb_rig_control(&rig);
+	ack(&s, old);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_COOKIE) + lb_rig_count(&rig, SL_LB_BAD_COOKIE) +
+			     lb_rig_count(&rig, SL_LB_DROP_NO_CLOCK),
+		     3);
+}
+
+Test(lb, a_server_without_a_clock_is_waited_for)
+{
+	struct segment s;
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	s = segment(false, 0, data);
+	out = ack(&s, 5u << 9 | cookie_of(&s, 1));
+	cr_expect_eq(out.verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_NO_CLOCK), 1);
+	check_reply(s, data, 1, 0x10);
+	out = ack(&s, 5u << 9 | cookie_of(&s, 1));
+	cr_expect_eq(out.verdict, XDP_REDIRECT);
+}
+
+Test(lb, drained_servers_keep_their_connections_those_that_are_down_do_not)
+{
+	struct segment s;
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_rig_set_clock(&rig, 3, 77);
+	lb_rig_table(&rig, false, 0);
+	s = segment(false, 0, data);
+	lb_rig_state(&rig, false, 3, SL_LB_DRAIN);
+	out = ack(&s, 77u << 9 | cookie_of(&s, 3));
+	cr_expect_eq(server_of(&out, &s), 3);
+	lb_rig_state(&rig, false, 3, SL_LB_DOWN);
+	out = ack(&s, 77u << 9 | cookie_of(&s, 3));
+	cr_expect_eq(server_of(&out, &s), 0);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_COOKIE_DOWN), 1);
+	lb_rig_state(&rig, false, 3, SL_LB_ABSENT);
+	out = ack(&s, 77u << 9 | cookie_of(&s, 3));
+	cr_expect_eq(server_of(&out, &s), 0);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BAD_COOKIE), 1);
+}
+
+/* No cookie can be written for it, so its connections are remembered instead. */
+Test(lb, a_server_without_one_clock_falls_back_to_the_table)
+{
+	struct segment s;
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	for (unsigned i = 0; i < 8; i++) {
+		s = segment(false, 0, data);
+		s.to_client = true;
+		s.server = 1;
+		s.flags = 0x12;
+		s.stamp = i * 0x13572468u;
+		pass_through(&s, &out);
+	}
+	cr_expect_eq(lb_rig_clock(&rig, 1).erratic, 1);
+	cr_expect_eq(memcmp(out.b + 14 + 20 + 20 + 4, "\x87\x61\xfe\xd8", 4), 0, "as it was sent");
+	s.to_client = false;
+	lb_rig_table(&rig, false, 3);
+	out = ack(&s, s.stamp);
+	cr_expect_eq(server_of(&out, &s), 1);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_TABLE), 1);
+}
+
+/* Random echoes: bounded work, and none leaves but to a server. */
+Test(lb, forged_cookies_reach_servers_of_the_vip_or_nobody)
+{
+	unsigned sent = 20000;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	for (unsigned i = 0; i < LB_RIG_SERVERS; i++)
+		lb_rig_set_clock(&rig, i, 77);
+	for (unsigned i = 0; i < sent; i++) {
+		struct segment s = segment(false, 0, data);
+		struct outcome out = ack(&s, i * 2654435761u);
+
+		cr_assert_eq(out.verdict, XDP_REDIRECT);
+		cr_assert_lt(server_of(&out, &s), LB_RIG_SERVERS);
+	}
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_COOKIE) + lb_rig_count(&rig, SL_LB_HASHED), sent);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BAD_COOKIE), lb_rig_count(&rig, SL_LB_HASHED));
+}
+
+static struct outcome raw(struct frame *f)
+{
+	struct outcome out;
+
+	lb_rig_run(&rig, f->b, f->len, rig.client_if, &out);
+	return out;
+}
+
+/* Each shorter by a byte than the one before: no read beyond, and what is wrong is not sent on. */
+Test(lb, truncated_segments_go_nowhere)
+{
+	struct segment s;
+	struct frame whole;
+	unsigned l4;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	for (unsigned l = 0; l < LAYOUTS; l++) {
+		s = segment(l & 1, l % 3, &layouts[l]);
+		s.flags = 0x10;
+		segment_build(&s, &whole, &l4);
+		for (unsigned len = 14; len < whole.len; len++) {
+			struct frame f = whole;
+
+			f.len = len;
+			cr_assert_neq(raw(&f).verdict, XDP_REDIRECT, "%u of %u", len, whole.len);
+		}
+		whole.b[l4 + 12] = 0xf0; /* more options than there are bytes */
+		cr_expect_eq(raw(&whole).verdict, XDP_DROP);
+		whole.b[l4 + 12] = 0x40; /* shorter than a header */
+		cr_expect_eq(raw(&whole).verdict, XDP_DROP);
+	}
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_MALFORMED), 2 * LAYOUTS);
+}
+
+Test(lb, what_is_not_for_a_vip_passes_untouched)
+{
+	struct segment s;
+	struct outcome out;
+	struct frame f;
+	unsigned l4;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	s = segment(false, 0, data);
+	s.flags = 0x10;
+	segment_build(&s, &f, &l4);
+	f.b[l4 + 3]++; /* another port */
+	out = raw(&f);
+	cr_expect_eq(out.verdict, XDP_PASS);
+	cr_expect_eq(memcmp(out.b, f.b, f.len), 0);
+	cr_expect_geq(lb_rig_count(&rig, SL_LB_PASSED), 1);
+}
+
+Test(lb, time_to_live_and_fragments)
+{
+	struct segment s;
+	struct outcome out;
+	struct frame f;
+	unsigned l4;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	s = segment(true, 0, data);
+	s.flags = 2;
+	s.ttl = 1;
+	pass_through(&s, &out);
+	cr_expect_eq(out.verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_TTL), 1);
+	s = segment(false, 0, data);
+	segment_build(&s, &f, &l4);
+	f.b[f.l3 + 6] = 0x20; /* more fragments */
+	cr_expect_eq(raw(&f).verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_FRAGMENT), 1);
+}
+
+/* The program asks the kernel; the kernel has no neighbour, so it gets the packet to send. */
+Test(lb, an_unknown_neighbour_is_left_to_the_stack_with_the_packet_translated)
+{
+	struct segment s;
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	cr_assert_eq(run("ip neigh del 10.0.2.11 dev sv"), 0);
+	lb_rig_table(&rig, false, 1);
+	s = segment(false, 0, data);
+	s.flags = 2;
+	pass_through(&s, &out);
+	cr_expect_eq(out.verdict, XDP_PASS);
+	cr_expect_eq(server_of(&out, &s), 1);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_RESOLVE), 1);
+}
+
+/* A flood of handshakes fills no more of the table than its share of a second. */
+Test(lb, floods_bypass_the_connection_table)
+{
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	rig.control.inserts_max = 100;
+	lb_rig_control(&rig);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct segment s = segment(false, 0, &layouts[LAYOUTS - 1]);
+
+		s.to_client = true;
+		s.flags = 0x12;
+		pass_through(&s, &out);
+		cr_assert_eq(out.verdict, XDP_REDIRECT);
+	}
+	cr_expect_leq(lb_rig_count(&rig, SL_LB_INSERTED),
+		      100u * 2 * 4); /* two CPUs, some seconds */
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_INSERTED) + lb_rig_count(&rig, SL_LB_BYPASSED), 3000);
+}
+
+Test(lb, arp_for_a_vip_is_answered_and_no_other)
+{
+	struct frame f = {0};
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	put_bytes(&f, "\xff\xff\xff\xff\xff\xff", 6);
+	put_bytes(&f, lb_mac[1], 6);
+	put16(&f, SL_ETH_ARP);
+	put32(&f, 0x00010800);
+	put32(&f, 0x06040001);
+	put_bytes(&f, lb_mac[1], 6);
+	put32(&f, 0x0a000105);
+	put_zeros(&f, 6);
+	put32(&f, 0x0a090909);
+	put_zeros(&f, 18);
+	out = raw(&f);
+	cr_expect_eq(out.verdict, XDP_TX);
+	cr_expect_eq(memcmp(out.b, lb_mac[1], 6), 0);
+	cr_expect_eq(memcmp(out.b + 6, lb_mac[0], 6), 0);
+	cr_expect_eq(out.b[21], 2);
+	cr_expect_eq(memcmp(out.b + 22, lb_mac[0], 6), 0);
+	cr_expect_eq(memcmp(out.b + 28, "\x0a\x09\x09\x09", 4), 0);
+	cr_expect_eq(memcmp(out.b + 32, lb_mac[1], 6), 0);
+	cr_expect_eq(memcmp(out.b + 38, "\x0a\x00\x01\x05", 4), 0);
+	f.b[41] = 8;
+	cr_expect_eq(raw(&f).verdict, XDP_PASS);
+}
+
+Test(lb, neighbour_solicitations_for_a_vip_are_answered)
+{
+	__be32 client[4], vip[4];
+	struct frame f = {0};
+	struct outcome out;
+	uint32_t sum;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_client(true, client);
+	lb_vip_address(true, vip);
+	put_bytes(&f, "\x33\x33\xff\0\0\x09", 6);
+	put_bytes(&f, lb_mac[1], 6);
+	put16(&f, SL_ETH_IPV6);
+	put32(&f, 0x60000000);
+	put32(&f, 32 << 16 | 58 << 8 | 255);
+	put_bytes(&f, client, 16);
+	put_bytes(&f, "\xff\2\0\0\0\0\0\0\0\0\0\1\xff\0\0\x09", 16);
+	put32(&f, 135u << 24);
+	put32(&f, 0);
+	put_bytes(&f, vip, 16);
+	put16(&f, 0x0101);
+	put_bytes(&f, lb_mac[1], 6);
+	out = raw(&f);
+	cr_expect_eq(out.verdict, XDP_TX);
+	cr_expect_eq(out.b[54], 136);
+	cr_expect_eq(memcmp(out.b + 22, vip, 16), 0);
+	cr_expect_eq(memcmp(out.b + 38, client, 16), 0);
+	cr_expect_eq(memcmp(out.b + 80, lb_mac[0], 6), 0);
+	sum = lb_sum(out.b + 22, 32, 58 + 32);
+	cr_expect_eq(lb_sum(out.b + 54, 32, sum), 0xffff);
+}
+
+static void check_echo(bool v6)
+{
+	__be32 client[4], vip[4];
+	struct frame f = {0};
+	struct outcome out;
+	unsigned size = v6 ? 16 : 4, at = v6 ? 22 : 26;
+	uint32_t sum;
+
+	lb_client(v6, client);
+	lb_vip_address(v6, vip);
+	put_bytes(&f, lb_mac[0], 6);
+	put_bytes(&f, lb_mac[1], 6);
+	put16(&f, v6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
+	if (v6) {
+		put32(&f, 0x60000000);
+		put32(&f, 12 << 16 | 58 << 8 | 64);
+	} else {
+		put32(&f, 0x45000020);
+		put32(&f, 0x12340000);
+		put32(&f, 0x40010000);
+	}
+	put_bytes(&f, (uint8_t *)client + 16 - size, size);
+	put_bytes(&f, (uint8_t *)vip + 16 - size, size);
+	put32(&f, v6 ? 0x80000000 : 0x08000000);
+	put32(&f, 0x00420001);
+	put32(&f, 0xdeadbeef);
+	sum = v6 ? lb_sum(f.b + 22, 32, 58 + 12) : 0;
+	sum = ~lb_sum(f.b + f.len - 12, 12, sum) & 0xffff;
+	f.b[f.len - 10] = (uint8_t)(sum >> 8);
+	f.b[f.len - 9] = (uint8_t)sum;
+	out = raw(&f);
+	cr_expect_eq(out.verdict, XDP_TX);
+	cr_expect_eq(memcmp(out.b + at, (uint8_t *)vip + 16 - size, size), 0);
+	cr_expect_eq(memcmp(out.b + at + size, (uint8_t *)client + 16 - size, size), 0);
+	cr_expect_eq(out.b[f.len - 12], v6 ? 129 : 0);
+	cr_expect_eq(memcmp(out.b, lb_mac[1], 6), 0);
+	sum = v6 ? lb_sum(out.b + 22, 32, 58 + 12) : 0;
+	cr_expect_eq(lb_sum(out.b + f.len - 12, 12, sum), 0xffff);
+}
+
+Test(lb, a_vip_is_there_to_ping)
+{
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	check_echo(false);
+	check_echo(true);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* sluice lb: a load balancer in the kernel. Each verb reads its own options. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cli/commands.h"
+#include "cli/lb/probe.h"
+#include "cli/lb/show.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "platform/lb.h"
+
+struct lb_config {
+	const char *file, *name, *server, *secret;
+	unsigned state;
+	uint32_t weight;
+	bool dry_run;
+};
+
+#define NAME_OPTION                                                                                \
+	OPT_STRING(struct lb_config, name, 'n', "name", "NAME", "which balancer (default lb)")
+
+/* --- apply */
+
+static const struct opt_spec apply_spec = {
+	.command = "lb apply",
+	.summary = "make the balancer what the file says; start it if it is not there",
+	.args =
+		(const struct opt_arg[]){
+			ARG_STRING(struct lb_config, file, "FILE", false, "sluice-lb(5)"), ARG_END},
+	.options = (const struct opt[]){OPT_FLAG(struct lb_config, dry_run, 0, "check",
+						 "read the file and say what is wrong with it"),
+					OPT_END},
+};
+
+static int apply(int argc, char **argv)
+{
+	struct lb_config config = {0};
+	struct sl_lb_config file;
+	struct sl_error err;
+	struct sl_lb lb;
+	bool created;
+	int status, rc;
+
+	if (!opt_parse(&apply_spec, argc, argv, &config, &status))
+		return status;
+	rc = sl_lb_config_read(config.file, &file, &err);
+	if (rc)
+		return rc == -EINVAL ? opt_usage(&apply_spec, "%s", err.text) : cli_fail(&err);
+	if (config.dry_run) {
+		sl_lb_config_free(&file);
+		return 0;
+	}
+	rc = sl_lb_claim(file.name, &lb, &created, &err);
+	if (!rc) {
+		rc = sl_lb_apply(&lb, &file, &err);
+		if (rc && created)
+			sl_lb_remove(&lb);
+		else if (!rc)
+			probe_clocks(&lb);
+		sl_lb_close(&lb);
+	}
+	sl_lb_config_free(&file);
+	return rc ? opt_refuse(&apply_spec, rc, &err) : 0;
+}
+
+/* --- show, losses */
+
+static const struct opt name_options[] = {NAME_OPTION, OPT_END};
+
+static const struct opt_spec show_spec = {
+	.command = "lb show",
+	.summary = "VIPs, servers and what they got",
+	.options = name_options,
+};
+static const struct opt_spec counts_spec = {
+	.command = "lb counts",
+	.summary = "where every packet went",
+	.options = name_options,
+};
+
+static int with_balancer(const struct opt_spec *spec, int argc, char **argv,
+			 int (*run)(const struct sl_lb *lb))
+{
+	struct lb_config config = {.name = "lb"};
+	struct sl_error err;
+	struct sl_lb lb;
+	int status, rc;
+
+	if (!opt_parse(spec, argc, argv, &config, &status))
+		return status;
+	rc = sl_lb_open(config.name, &lb, &err);
+	if (rc)
+		return opt_refuse(spec, rc, &err);
+	status = run(&lb);
+	sl_lb_close(&lb);
+	return status;
+}
+
+static int show(int argc, char **argv)
+{
+	return with_balancer(&show_spec, argc, argv, show_balancer);
+}
+
+static int counts(int argc, char **argv)
+{
+	return with_balancer(&counts_spec, argc, argv, show_counts);
+}
+
+/* --- set */
+
+static const char *const set_words[] = {"up", "drain", "down", NULL};
+
+static const struct opt_spec set_spec = {
+	.command = "lb set",
+	.summary = "change a server's state or weight now; the file does not know of it",
+	.args = (const struct opt_arg[]){ARG_STRING(struct lb_config, server, "SERVER", false,
+						    "as in the file: 10.0.0.1:8080"),
+					 ARG_END},
+	.options = (const struct opt[]){NAME_OPTION,
+					OPT_CHOICE(struct lb_config, state, 's', "state", "STATE",
+						   set_words, "up (default), drain or down"),
+					OPT_U32(struct lb_config, weight, 'w', "weight", "N", 1,
+						SL_LB_WEIGHT_MAX, "share of the rows"),
+					OPT_END},
+};
+
+static int set(int argc, char **argv)
+{
+	struct lb_config config = {.name = "lb"};
+	struct sl_error err;
+	struct sl_lb lb;
+	__be32 addr[4];
+	__be16 port;
+	bool v6;
+	int status, rc;
+
+	if (!opt_parse(&set_spec, argc, argv, &config, &status))
+		return status;
+	if (sl_lb_end_parse(config.server, addr, &v6, &port))
+		return opt_usage(&set_spec,
+				 "\"%s\" is no server: write it as in the file, 10.0.0.1:8080",
+				 config.server);
+	rc = sl_lb_open(config.name, &lb, &err);
+	if (rc)
+		return opt_refuse(&set_spec, rc, &err);
+	rc = sl_lb_set(&lb, addr, port, SL_LB_UP + config.state, config.weight, &err);
+	sl_lb_close(&lb);
+	return rc < 0 ? cli_fail(&err) : 0;
+}
+
+/* --- rotate */
+
+static const struct opt_spec rotate_spec = {
+	.command = "lb rotate",
+	.summary = "a new secret for cookies; those of the present one stay good until the next",
+	.options =
+		(const struct opt[]){NAME_OPTION,
+				     OPT_STRING(struct lb_config, secret, 0, "secret", "HEX",
+						"32 digits, the same on every balancer (default: "
+						"random)"),
+				     OPT_END},
+};
+
+static int rotate(int argc, char **argv)
+{
+	struct lb_config config = {.name = "lb"};
+	char half[2][17] = {{0}};
+	__u64 secret[2];
+	struct sl_error err;
+	struct sl_lb lb;
+	int status, rc;
+
+	if (!opt_parse(&rotate_spec, argc, argv, &config, &status))
+		return status;
+	if (config.secret &&
+	    (strlen(config.secret) != 32 || strspn(config.secret, "0123456789abcdefABCDEF") != 32))
+		return opt_usage(&rotate_spec, "--secret: write 32 hexadecimal digits: "
+					       "openssl rand -hex 16");
+	if (config.secret) {
+		memcpy(half[0], config.secret, 16);
+		memcpy(half[1], config.secret + 16, 16);
+		secret[0] = strtoull(half[0], NULL, 16);
+		secret[1] = strtoull(half[1], NULL, 16);
+	} else if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
+		return EXIT_FAILED;
+	}
+	rc = sl_lb_open(config.name, &lb, &err);
+	if (rc)
+		return opt_refuse(&rotate_spec, rc, &err);
+	rc = sl_lb_rotate(&lb, secret, &err);
+	sl_lb_close(&lb);
+	return rc ? cli_fail(&err) : 0;
+}
+
+/* --- remove */
+
+static const struct opt_spec remove_spec = {
+	.command = "lb remove",
+	.summary = "take the balancer off its interfaces and forget it",
+	.options = name_options,
+};
+
+static int forget(const struct sl_lb *lb)
+{
+	struct sl_lb gone = *lb;
+
+	sl_lb_remove(&gone);
+	return 0;
+}
+
+static int remove_balancer(int argc, char **argv)
+{
+	return with_balancer(&remove_spec, argc, argv, forget);
+}
+
+/* --- */
+
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const struct opt_spec *spec;
+} verbs[] = {
+	{"apply", apply, &apply_spec},	  {"show", show, &show_spec},
+	{"counts", counts, &counts_spec}, {"set", set, &set_spec},
+	{"rotate", rotate, &rotate_spec}, {"remove", remove_balancer, &remove_spec},
+};
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static void lb_help(void)
+{
+	puts("Usage: sluice lb [-j | -p] VERB [options] [arguments]\n"
+	     "A load balancer in XDP; sluice-lb(8).\n");
+	for (size_t i = 0; i < VERBS; i++)
+		printf("  %-7s %s\n", verbs[i].name, verbs[i].spec->summary);
+	puts("\n  -j, --json    print JSON\n"
+	     "  -p, --pretty  print JSON, indented\n"
+	     "  -h, --help    print this text; `sluice lb VERB --help` that of a verb");
+}
+
+int cmd_lb(int argc, char **argv)
+{
+	int at = 1;
+
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")) {
+			lb_help();
+			return 0;
+		}
+		if (!strcmp(argv[at], "--pretty") || !strcmp(argv[at], "-p")) {
+			cli.pretty = true;
+		} else if (strcmp(argv[at], "--json") != 0 && strcmp(argv[at], "-j") != 0) {
+			fprintf(stderr,
+				"sluice lb: unknown option %s; allowed before the verb: --json, "
+				"--pretty, --help\n",
+				argv[at]);
+			return EXIT_USAGE;
+		}
+		cli.json = true;
+	}
+	for (size_t i = 0; at < argc && i < VERBS; i++)
+		if (!strcmp(argv[at], verbs[i].name))
+			return verbs[i].run(argc - at, argv + at);
+	fprintf(stderr, "sluice lb: %s%s%s; use one of apply, show, counts, set, rotate, remove\n",
+		at < argc ? "unknown verb \"" : "a verb is missing", at < argc ? argv[at] : "",
+		at < argc ? "\"" : "");
+	return EXIT_USAGE;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * probe.h - a first connection to each server of a cookie VIP: XDP sees the answer and knows the
+ * server's clock before the first client needs it.
+ */
+#ifndef SL_CLI_LB_PROBE_H
+#define SL_CLI_LB_PROBE_H
+
+#include "platform/lb.h"
+
+/* Says on standard error which servers did not answer, and which have no single clock. */
+void probe_clocks(const struct sl_lb *lb);
+
+#endif /* SL_CLI_LB_PROBE_H */

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/lb/show.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "cli/output.h"
+#include "platform/clock.h"
+
+static const char *const count_names[SL_LB_COUNTS] = {
+	[SL_LB_NEW] = "new",
+	[SL_LB_COOKIE] = "cookie",
+	[SL_LB_TABLE] = "table",
+	[SL_LB_HASHED] = "hashed",
+	[SL_LB_REPLY] = "reply",
+	[SL_LB_ANSWERED] = "answered",
+	[SL_LB_PASSED] = "passed",
+	[SL_LB_RESOLVE] = "resolve",
+	[SL_LB_DROP_NO_SERVER] = "drop_no_server",
+	[SL_LB_DROP_NO_CLOCK] = "drop_no_clock",
+	[SL_LB_DROP_FRAGMENT] = "drop_fragment",
+	[SL_LB_DROP_MALFORMED] = "drop_malformed",
+	[SL_LB_DROP_NO_ROUTE] = "drop_no_route",
+	[SL_LB_DROP_TOO_BIG] = "drop_too_big",
+	[SL_LB_DROP_TTL] = "drop_ttl",
+	[SL_LB_BAD_COOKIE] = "bad_cookie",
+	[SL_LB_COOKIE_DOWN] = "cookie_down",
+	[SL_LB_NO_OPTION] = "no_option",
+	[SL_LB_RST_NO_OPTION] = "rst_no_option",
+	[SL_LB_INSERTED] = "inserted",
+	[SL_LB_BYPASSED] = "bypassed",
+	[SL_LB_CLOCK_JUMPS] = "clock_jumps",
+};
+
+static void sum_stats(int map, uint32_t index, struct sl_lb_stats *sum)
+{
+	int cpus = libbpf_num_possible_cpus();
+	struct sl_lb_stats *each = calloc((size_t)(cpus > 0 ? cpus : 1), sizeof(*each));
+
+	*sum = (struct sl_lb_stats){0};
+	if (each && !bpf_map_lookup_elem(map, &index, each))
+		for (int i = 0; i < cpus; i++) {
+			sum->packets += each[i].packets;
+			sum->bytes += each[i].bytes;
+			sum->connections += each[i].connections;
+			sum->replies += each[i].replies;
+			sum->reply_bytes += each[i].reply_bytes;
+		}
+	free(each);
+}
+
+static json_t *counts_json(const struct sl_lb *lb)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *each = calloc((size_t)(cpus > 0 ? cpus : 1), sizeof(*each)), sum;
+	json_t *counts = json_object();
+
+	for (uint32_t i = 0; each && i < SL_LB_COUNTS; i++) {
+		if (!count_names[i] || bpf_map_lookup_elem(lb->map[SL_LB_M_COUNTS], &i, each))
+			continue;
+		sum = 0;
+		for (int k = 0; k < cpus; k++)
+			sum += each[k];
+		json_object_set_new(counts, count_names[i], json_integer((json_int_t)sum));
+	}
+	free(each);
+	return counts;
+}
+
+int show_counts(const struct sl_lb *lb)
+{
+	json_t *counts = counts_json(lb), *value;
+	const char *key;
+
+	if (cli.json)
+		return output_json(counts);
+	json_object_foreach (counts, key, value)
+		printf("%-15s %lld\n", key, (long long)json_integer_value(value));
+	json_decref(counts);
+	return 0;
+}
+
+/* What XDP knows of the server's clock. */
+static const char *clock_word(const struct sl_lb *lb, uint32_t id)
+{
+	struct sl_lb_clock c;
+
+	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CLOCKS], &id, &c) || !c.now)
+		return "unknown";
+	return c.erratic ? "erratic" : "known";
+}
+
+static json_t *server_json(const struct sl_lb *lb, uint32_t id, const struct sl_lb_server *s)
+{
+	struct sl_lb_stats stats;
+	char end[64];
+
+	sum_stats(lb->map[SL_LB_M_SERVER_STATS], id, &stats);
+	sl_lb_end_text(s->addr, s->v6, s->port, end, sizeof(end));
+	return json_pack("{s:i, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I}", "id", (int)id,
+			 "address", end, "state",
+			 s->state <= SL_LB_DOWN ? sl_lb_state_words[s->state] : "?", "weight",
+			 (int)s->weight, "clock", clock_word(lb, id), "connections",
+			 (json_int_t)stats.connections, "packets", (json_int_t)stats.packets,
+			 "bytes", (json_int_t)stats.bytes, "replies", (json_int_t)stats.replies,
+			 "reply_bytes", (json_int_t)stats.reply_bytes);
+}
+
+static bool is_v6(const struct sl_lb_vip_key *key)
+{
+	return key->addr[0] || key->addr[1] || key->addr[2];
+}
+
+static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
+{
+	json_t *servers = json_array();
+	bool v6 = is_v6(&e->key);
+	struct sl_lb_stats stats;
+	struct sl_lb_server s;
+	char address[64], port[8] = "any";
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
+		if (sl_lb_server_there(lb, id, &s) && s.vip == e->vip.id)
+			json_array_append_new(servers, server_json(lb, id, &s));
+	sum_stats(lb->map[SL_LB_M_VIP_STATS], e->vip.id, &stats);
+	sl_lb_end_text(e->key.addr, v6, 0, address, sizeof(address));
+	if (e->key.port)
+		snprintf(port, sizeof(port), "%u", __builtin_bswap16(e->key.port));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "address", address,
+			 "protocol", e->key.proto == 17 ? "udp" : "tcp", "port", port, "select",
+			 sl_lb_select_words[e->vip.select % 2], "keep",
+			 sl_lb_keep_words[e->vip.keep % 3], "cookie_bits", (int)e->vip.bits,
+			 "connections", (json_int_t)stats.connections, "packets",
+			 (json_int_t)stats.packets, "bytes", (json_int_t)stats.bytes, "servers",
+			 servers);
+}
+
+static json_t *balancer_json(const struct sl_lb *lb)
+{
+	unsigned ifindex[SL_LB_MAX_IFACES + 1], n;
+	json_t *ifaces = json_array(), *list = json_array();
+	struct sl_lb_vip_entry *vips;
+	char name[IF_NAMESIZE];
+
+	sl_lb_ifaces(lb, ifindex);
+	for (unsigned i = 0; ifindex[i]; i++)
+		if (if_indextoname(ifindex[i], name))
+			json_array_append_new(ifaces, json_string(name));
+	if (!sl_lb_vips(lb, &vips, &n)) {
+		for (unsigned i = 0; i < n; i++)
+			json_array_append_new(list, vip_json(lb, &vips[i]));
+		free(vips);
+	}
+	return json_pack("{s:s, s:o, s:o, s:o}", "name", lb->name, "interfaces", ifaces, "vips",
+			 list, "counts", counts_json(lb));
+}
+
+static const struct column server_columns[] = {
+	{"id", "ID", ALIGN_RIGHT, NULL},
+	{"address", "SERVER", ALIGN_LEFT, NULL},
+	{"state", "STATE", ALIGN_LEFT, NULL},
+	{"weight", "WEIGHT", ALIGN_RIGHT, NULL},
+	{"clock", "CLOCK", ALIGN_LEFT, NULL},
+	{"connections", "CONNECTIONS", ALIGN_RIGHT, NULL},
+	{"packets", "PACKETS", ALIGN_RIGHT, format_count},
+	{"bytes", "BYTES", ALIGN_RIGHT, format_bytes},
+	{NULL, NULL, ALIGN_LEFT, NULL},
+};
+
+static const char *text(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key));
+}
+
+int show_balancer(const struct sl_lb *lb)
+{
+	json_t *all = balancer_json(lb), *item;
+	size_t i;
+
+	if (cli.json || !all)
+		return output_json(all);
+	printf("%s on", text(all, "name"));
+	json_array_foreach (json_object_get(all, "interfaces"), i, item)
+		printf(" %s", json_string_value(item));
+	putchar('\n');
+	json_array_foreach (json_object_get(all, "vips"), i, item) {
+		printf("\n%s %s port %s, select %s, keep %s\n", text(item, "address"),
+		       text(item, "protocol"), text(item, "port"), text(item, "select"),
+		       text(item, "keep"));
+		output_table(json_object_get(item, "servers"), server_columns);
+	}
+	json_decref(all);
+	return 0;
+}

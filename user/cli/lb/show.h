@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* show.h - a load balancer's maps as JSON and as text. */
+#ifndef SL_CLI_LB_SHOW_H
+#define SL_CLI_LB_SHOW_H
+
+#include "platform/lb.h"
+
+/* Exit status. */
+int show_balancer(const struct sl_lb *lb);
+int show_counts(const struct sl_lb *lb);
+
+#endif /* SL_CLI_LB_SHOW_H */

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Program, pins and interfaces of a load balancer. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lb.skel.h"
+#include "platform/hook.h"
+#include "platform/lb.h"
+#include "platform/pin.h"
+
+#define DIRECTORY "/sys/fs/bpf/sluice/lb-1"
+_Static_assert(SL_LB_ABI_VERSION == 1, "it is in the directory's name");
+
+static const char *const map_names[SL_LB_MAPS] = {
+	[SL_LB_M_CONTROL] = "lb_control",
+	[SL_LB_M_VIPS] = "lb_vips",
+	[SL_LB_M_SERVERS] = "lb_servers",
+	[SL_LB_M_REVERSE] = "lb_reverse",
+	[SL_LB_M_CLOCKS] = "lb_clocks",
+	[SL_LB_M_CONNECTIONS] = "lb_connections",
+	[SL_LB_M_COUNTS] = "lb_counts",
+	[SL_LB_M_VIP_STATS] = "lb_vip_stats",
+	[SL_LB_M_SERVER_STATS] = "lb_server_stats",
+	[SL_LB_M_PORTS] = "lb_ports",
+	[SL_LB_M_TABLES] = "lb_tables",
+};
+
+static void path(const struct sl_lb *lb, const char *file, char buf[SL_PIN_PATH])
+{
+	snprintf(buf, SL_PIN_PATH, DIRECTORY "/%s%s%s", lb->name, *file ? "/" : "", file);
+}
+
+static int name_check(const char *name, struct sl_error *err)
+{
+	if (strchr(name, '.'))
+		return sl_error_set(err, -EINVAL,
+				    "name \"%.40s\": a load balancer's has no dot: use letters, "
+				    "digits, dashes and underscores",
+				    name);
+	return sl_instance_name_check(name, err);
+}
+
+static void begin(struct sl_lb *lb, const char *name)
+{
+	*lb = (struct sl_lb){.lock = -1, .prog = -1};
+	snprintf(lb->name, sizeof(lb->name), "%s", name);
+	for (unsigned i = 0; i < SL_LB_MAPS; i++)
+		lb->map[i] = -1;
+}
+
+void sl_lb_close(struct sl_lb *lb)
+{
+	for (unsigned i = 0; i < SL_LB_MAPS; i++)
+		if (lb->map[i] >= 0)
+			close(lb->map[i]);
+	if (lb->prog >= 0)
+		close(lb->prog);
+	if (lb->lock >= 0)
+		close(lb->lock);
+	begin(lb, "");
+}
+
+static int open_pins(struct sl_lb *lb)
+{
+	char file[SL_PIN_PATH];
+
+	path(lb, "prog", file);
+	lb->prog = bpf_obj_get(file);
+	if (lb->prog < 0)
+		return -errno;
+	for (unsigned i = 0; i < SL_LB_MAPS; i++) {
+		path(lb, map_names[i], file);
+		lb->map[i] = bpf_obj_get(file);
+		if (lb->map[i] < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err)
+{
+	int rc;
+
+	begin(lb, name);
+	rc = name_check(name, err);
+	if (rc)
+		return rc;
+	lb->lock = sl_pin_claim(NULL, err);
+	if (lb->lock < 0)
+		return lb->lock;
+	rc = open_pins(lb);
+	if (!rc)
+		return 0;
+	sl_lb_close(lb);
+	return sl_error_set(err, rc,
+			    rc == -ENOENT
+				    ? "there is no load balancer \"%s\": `sluice lb apply FILE` "
+				      "makes one"
+				    : "load balancer \"%s\": %s",
+			    name, strerror(-rc));
+}
+
+static int pin_all(struct sl_lb *lb, struct lb_bpf *skel)
+{
+	char file[SL_PIN_PATH];
+	struct bpf_map *map;
+
+	mkdir("/sys/fs/bpf/sluice", 0700);
+	mkdir(DIRECTORY, 0700);
+	path(lb, "", file);
+	if (mkdir(file, 0700) && errno != EEXIST)
+		return -errno;
+	for (unsigned i = 0; i < SL_LB_MAPS; i++) {
+		path(lb, map_names[i], file);
+		unlink(file);
+		map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
+		if (!map || bpf_obj_pin(bpf_map__fd(map), file))
+			return -errno;
+	}
+	path(lb, "prog", file); /* last: without it there is no balancer */
+	unlink(file);
+	return bpf_obj_pin(bpf_program__fd(skel->progs.sluice_lb), file) ? -errno : 0;
+}
+
+int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_error *err)
+{
+	struct lb_bpf *skel;
+	int rc = sl_lb_open(name, lb, err);
+
+	*created = false;
+	if (rc != -ENOENT)
+		return rc;
+	begin(lb, name);
+	lb->lock = sl_pin_claim(NULL, err);
+	if (lb->lock < 0)
+		return lb->lock;
+	skel = lb_bpf__open_and_load();
+	rc = skel ? pin_all(lb, skel) : -errno;
+	lb_bpf__destroy(skel);
+	if (!rc)
+		rc = open_pins(lb);
+	*created = !rc;
+	if (!rc)
+		return 0;
+	sl_lb_remove(lb);
+	sl_lb_close(lb);
+	return sl_error_set(err, rc, "cannot load the load balancer: %s%s", strerror(-rc),
+			    rc == -EPERM ? ": run it as root" : "");
+}
+
+/* --- interfaces */
+
+static void link_path(const struct sl_lb *lb, unsigned ifindex, char buf[SL_PIN_PATH])
+{
+	char file[32];
+
+	snprintf(file, sizeof(file), "link-%u", ifindex);
+	path(lb, file, buf);
+}
+
+/* XDP answers ARP with it. */
+static int enter_mac(const struct sl_lb *lb, const char *ifname, unsigned ifindex)
+{
+	struct sl_lb_port port = {0};
+	struct ifreq req = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	strncpy(req.ifr_name, ifname, IFNAMSIZ - 1);
+	rc = ioctl(fd, SIOCGIFHWADDR, &req) ? -errno : 0;
+	close(fd);
+	memcpy(port.mac, req.ifr_hwaddr.sa_data, sizeof(port.mac));
+	if (!rc && bpf_map_update_elem(lb->map[SL_LB_M_PORTS], &ifindex, &port, BPF_ANY))
+		rc = -errno;
+	return rc;
+}
+
+/* bpf_fib_lookup() finds no way from an interface that does not forward. */
+static int check_forwarding(const char *ifname, struct sl_error *err)
+{
+	char file[128], value = '1';
+	FILE *f;
+
+	snprintf(file, sizeof(file), "/proc/sys/net/ipv4/conf/%s/forwarding", ifname);
+	f = fopen(file, "re");
+	if (f) {
+		value = (char)fgetc(f);
+		fclose(f);
+	}
+	return value != '0' ? 0
+			    : sl_error_set(err, -EINVAL,
+					   "%s does not forward: sysctl -w net.ipv4.ip_forward=1 "
+					   "net.ipv6.conf.all.forwarding=1",
+					   ifname);
+}
+
+int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err)
+{
+	unsigned ifindex = if_nametoindex(ifname);
+	enum sl_xdp_mode mode = SL_XDP_UNKNOWN;
+	char file[SL_PIN_PATH];
+	struct sl_error note;
+	int fd, rc;
+
+	if (!ifindex)
+		return sl_error_set(err, -ENODEV, "%s: no such interface: `ip link` lists them",
+				    ifname);
+	rc = check_forwarding(ifname, err);
+	if (rc)
+		return rc;
+	rc = enter_mac(lb, ifname, ifindex);
+	if (rc)
+		return sl_error_set(err, rc, "%s: %s", ifname, strerror(-rc));
+	link_path(lb, ifindex, file);
+	fd = bpf_obj_get(file);
+	if (fd >= 0) {
+		rc = sl_link_ifindex(fd) == (int)ifindex;
+		close(fd);
+		if (rc)
+			return 0;
+		unlink(file); /* of an interface that is gone */
+	}
+	fd = sl_hook_link(ifname, (int)ifindex, lb->prog, &mode, &note, err);
+	if (fd < 0)
+		return fd;
+	rc = bpf_obj_pin(fd, file) ? -errno : 0;
+	close(fd);
+	return rc ? sl_error_set(err, rc, "%s: cannot pin the link: %s", ifname, strerror(-rc)) : 0;
+}
+
+void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_MAX_IFACES + 1])
+{
+	char dir[SL_PIN_PATH];
+	struct dirent *e;
+	unsigned n = 0;
+	DIR *d;
+
+	path(lb, "", dir);
+	d = opendir(dir);
+	while (d && (e = readdir(d)) && n < SL_LB_MAX_IFACES)
+		if (sscanf(e->d_name, "link-%u", &ifindex[n]) == 1)
+			n++;
+	if (d)
+		closedir(d);
+	ifindex[n] = 0;
+}
+
+void sl_lb_remove(struct sl_lb *lb)
+{
+	unsigned ifindex[SL_LB_MAX_IFACES + 1];
+	char file[SL_PIN_PATH];
+
+	sl_lb_ifaces(lb, ifindex);
+	for (unsigned i = 0; ifindex[i]; i++) {
+		link_path(lb, ifindex[i], file);
+		unlink(file);
+	}
+	path(lb, "prog", file);
+	unlink(file);
+	for (unsigned i = 0; i < SL_LB_MAPS; i++) {
+		path(lb, map_names[i], file);
+		unlink(file);
+	}
+	path(lb, "", file);
+	rmdir(file);
+	rmdir(DIRECTORY);
+}
+
+/* --- what the maps say */
+
+int sl_lb_server(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s)
+{
+	return bpf_map_lookup_elem(lb->map[SL_LB_M_SERVERS], &id, s) ? -errno : 0;
+}
+
+bool sl_lb_server_there(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s)
+{
+	return !sl_lb_server(lb, id, s) && s->state != SL_LB_ABSENT;
+}
+
+static int add_entry(struct sl_lb_vip_entry **vips, unsigned *n, const struct sl_lb_vip_entry *e)
+{
+	void *grown;
+
+	if (!e->key.proto) /* "this address is a VIP's" */
+		return 0;
+	grown = reallocarray(*vips, *n + 1, sizeof(**vips));
+	if (!grown)
+		return -ENOMEM;
+	*vips = grown;
+	(*vips)[(*n)++] = *e;
+	return 0;
+}
+
+int sl_lb_vips(const struct sl_lb *lb, struct sl_lb_vip_entry **vips, unsigned *n)
+{
+	struct sl_lb_vip_key *after = NULL;
+	struct sl_lb_vip_entry e;
+	int rc = 0;
+
+	*vips = NULL;
+	*n = 0;
+	while (!rc && !bpf_map_get_next_key(lb->map[SL_LB_M_VIPS], after, &e.key)) {
+		after = &e.key;
+		if (!bpf_map_lookup_elem(lb->map[SL_LB_M_VIPS], after, &e.vip))
+			rc = add_entry(vips, n, &e);
+	}
+	if (rc)
+		free(*vips);
+	return rc;
+}

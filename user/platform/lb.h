@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lb.h - a load balancer in the kernel: its program, its maps (sluice/lb.h), their pins, and what a
+ * configuration makes of them. What is pinned is all the state there is:
+ *
+ *   <bpffs>/sluice/lb-<abi>/<name>/{lb_control,...,prog,link-<ifindex>}
+ *
+ * Calls exclude one another on the machine while a struct sl_lb is open.
+ */
+#ifndef SL_PLATFORM_LB_H
+#define SL_PLATFORM_LB_H
+
+#include "platform/lb_config.h"
+
+enum sl_lb_map {
+	SL_LB_M_CONTROL,
+	SL_LB_M_VIPS,
+	SL_LB_M_SERVERS,
+	SL_LB_M_REVERSE,
+	SL_LB_M_CLOCKS,
+	SL_LB_M_CONNECTIONS,
+	SL_LB_M_COUNTS,
+	SL_LB_M_VIP_STATS,
+	SL_LB_M_SERVER_STATS,
+	SL_LB_M_PORTS,
+	SL_LB_M_TABLES,
+	SL_LB_MAPS,
+};
+
+struct sl_lb {
+	char name[SL_NAME_MAX];
+	int lock; /* of the pin directory */
+	int map[SL_LB_MAPS]; /* enum sl_lb_map */
+	int prog;
+};
+
+/* A VIP as the maps have it. */
+struct sl_lb_vip_entry {
+	struct sl_lb_vip_key key;
+	struct sl_lb_vip vip;
+};
+
+/* Open what is pinned. -ENOENT: no such balancer. */
+int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err);
+/* The same, and load and pin it where there is none; *created tells. */
+int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_error *err);
+void sl_lb_close(struct sl_lb *lb);
+
+/* Put the program on an interface, unless it is there. */
+int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err);
+/* Interfaces that it is on: their indexes, ended by 0. */
+void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_MAX_IFACES + 1]);
+/* Off all interfaces, and everything forgotten. */
+void sl_lb_remove(struct sl_lb *lb);
+
+/* The VIPs, each once: an array to free, its length in *n. */
+int sl_lb_vips(const struct sl_lb *lb, struct sl_lb_vip_entry **vips, unsigned *n);
+int sl_lb_server(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s);
+/* Is the id a server's? */
+bool sl_lb_server_there(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s);
+
+/* Deal the VIP's rows to its servers that are up, all at once. */
+int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_error *err);
+
+/*
+ * Make the maps what the configuration says: VIPs and servers come, go and change, each step so
+ * that no packet finds a half of it; ids stay with their servers. Interfaces are attached, and ones
+ * that are named no more left as they are. On failure what was done stays; the next call goes on.
+ */
+int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err);
+
+/* State and weight (0: as it is) of all servers with this end, whichever VIP's. How many, or
+ * -errno. */
+int sl_lb_set(struct sl_lb *lb, const __be32 addr[4], __be16 port, enum sl_lb_state state,
+	      unsigned weight, struct sl_error *err);
+
+/* New cookies by a new secret; those of the one before last mean nothing any more. */
+int sl_lb_rotate(struct sl_lb *lb, const __u64 secret[2], struct sl_error *err);
+
+#endif /* SL_PLATFORM_LB_H */

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A configuration into the maps of a load balancer, in steps that are whole to every packet. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "control/turn.h"
+#include "platform/lb.h"
+
+static int refused(struct sl_error *err, const char *what)
+{
+	return sl_error_set(err, -errno, "cannot write %s: %s", what, strerror(errno));
+}
+
+/* --- tables */
+
+/* The same on every balancer: address and port. Two servers of a VIP differ in one of them. */
+static uint64_t server_name(const struct sl_lb_server *s)
+{
+	uint64_t upper = (uint64_t)s->addr[0] << 32 | s->addr[1];
+	uint64_t lower = (uint64_t)s->addr[2] << 32 | s->addr[3];
+
+	return (upper * 0x9e3779b97f4a7c15ULL ^ lower) + ((uint64_t)s->port << 16);
+}
+
+static int store_table(const struct sl_lb *lb, uint32_t vip, const struct sl_lb_table *table)
+{
+	int fd =
+		bpf_map_create(BPF_MAP_TYPE_ARRAY, "lb_rows", sizeof(vip), sizeof(*table), 1, NULL);
+	uint32_t zero = 0;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_map_update_elem(fd, &zero, table, BPF_ANY) ||
+	    bpf_map_update_elem(lb->map[SL_LB_M_TABLES], &vip, &fd, BPF_ANY))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_error *err)
+{
+	struct sl_maglev_server *up = calloc(SL_LB_MAX_SERVERS, sizeof(*up));
+	struct sl_lb_table *table = malloc(sizeof(*table));
+	struct sl_lb_server s;
+	void *scratch = NULL;
+	unsigned n = 0;
+	int rc = -ENOMEM;
+
+	for (uint32_t id = 0; up && id < SL_LB_MAX_SERVERS; id++)
+		if (sl_lb_server_there(lb, id, &s) && s.vip == vip && s.state == SL_LB_UP)
+			up[n++] = (struct sl_maglev_server){.name = server_name(&s),
+							    .weight = s.weight ? s.weight : 1,
+							    .id = (uint16_t)id};
+	scratch = malloc(sl_maglev_scratch(n));
+	if (up && table && scratch) {
+		(select == SL_LB_BY_TURN ? sl_turn_fill : sl_maglev_fill)(
+			up, n, table->server, SL_LB_ROWS, SL_LB_NO_SERVER, scratch);
+		rc = store_table(lb, vip, table);
+	}
+	free(scratch);
+	free(table);
+	free(up);
+	return rc ? sl_error_set(err, rc, "cannot deal the rows of VIP %u: %s", vip, strerror(-rc))
+		  : 0;
+}
+
+/* --- servers */
+
+static int find_server(const struct sl_lb *lb, unsigned vip, const __be32 addr[4], __be16 port)
+{
+	struct sl_lb_server s;
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
+		if (sl_lb_server_there(lb, id, &s) && s.vip == vip && s.port == port &&
+		    !memcmp(s.addr, addr, sizeof(s.addr)))
+			return (int)id;
+	return -1;
+}
+
+/* The one after the highest in use, so that an id that was given back rests for long. */
+static int free_id(const struct sl_lb *lb, unsigned limit)
+{
+	struct sl_lb_server s;
+	unsigned from = 0;
+
+	for (uint32_t id = 0; id < limit; id++)
+		if (sl_lb_server_there(lb, id, &s))
+			from = id + 1;
+	for (unsigned i = 0; i < limit; i++)
+		if (!sl_lb_server_there(lb, (from + i) % limit, &s))
+			return (int)((from + i) % limit);
+	return -1;
+}
+
+static void reverse_key(const struct sl_lb_server *s, const struct sl_lb_vip_key *vip,
+			struct sl_lb_vip_key *key)
+{
+	*key = (struct sl_lb_vip_key){.proto = vip->proto, .port = s->port ? s->port : vip->port};
+	memcpy(key->addr, s->addr, sizeof(key->addr));
+}
+
+static int write_server(const struct sl_lb *lb, uint32_t id, const struct sl_lb_server *s,
+			const struct sl_lb_vip_config *v, bool fresh, struct sl_error *err)
+{
+	struct sl_lb_reverse to = {.server = (uint16_t)id,
+				   .vip = s->vip,
+				   .port = v->key.port,
+				   .keep = (uint8_t)v->keep,
+				   .bits = (uint8_t)v->bits};
+	struct sl_lb_clock clock = {0};
+	struct sl_lb_vip_key from;
+
+	memcpy(to.addr, v->key.addr, sizeof(to.addr));
+	reverse_key(s, &v->key, &from);
+	if (fresh && bpf_map_update_elem(lb->map[SL_LB_M_CLOCKS], &id, &clock, BPF_ANY))
+		return refused(err, "lb_clocks");
+	if (bpf_map_update_elem(lb->map[SL_LB_M_REVERSE], &from, &to, BPF_ANY))
+		return refused(err, "lb_reverse");
+	if (bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, s, BPF_ANY))
+		return refused(err, "lb_servers");
+	return 0;
+}
+
+static int choose_id(const struct sl_lb *lb, const struct sl_lb_vip_config *v, unsigned vip,
+		     const struct sl_lb_server_config *c, bool *fresh, struct sl_error *err)
+{
+	unsigned limit = v->keep == SL_LB_KEEP_COOKIE ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
+	int id = find_server(lb, vip, c->addr, c->port);
+	struct sl_lb_server s;
+	char end[64];
+
+	sl_lb_end_text(c->addr, c->v6, c->port, end, sizeof(end));
+	*fresh = id < 0;
+	if (id >= 0 && c->id >= 0 && id != c->id)
+		return sl_error_set(
+			err, -EINVAL,
+			"server %s: id: it has %d and keeps it, or its connections break: "
+			"write that, or remove and apply first",
+			end, id);
+	if (id < 0)
+		id = c->id >= 0 ? c->id : free_id(lb, limit);
+	if (id < 0 || (unsigned)id >= limit)
+		return sl_error_set(err, -EINVAL,
+				    "server %s: %u ids are all that cookie_bits: %u has: raise it",
+				    end, limit, v->bits);
+	if (*fresh && sl_lb_server_there(lb, (uint32_t)id, &s))
+		return sl_error_set(err, -EINVAL,
+				    "server %s: id: %d is another server's: change it", end, id);
+	return id;
+}
+
+static int apply_server(const struct sl_lb *lb, const struct sl_lb_vip_config *v, unsigned vip,
+			const struct sl_lb_server_config *c, struct sl_error *err)
+{
+	struct sl_lb_server s = {.port = c->port,
+				 .vip = (uint16_t)vip,
+				 .v6 = c->v6,
+				 .state = (uint8_t)c->state,
+				 .weight = (uint16_t)c->weight};
+	bool fresh;
+	int id = choose_id(lb, v, vip, c, &fresh, err);
+
+	if (id < 0)
+		return id;
+	memcpy(s.addr, c->addr, sizeof(s.addr));
+	return write_server(lb, (uint32_t)id, &s, v, fresh, err);
+}
+
+static bool configured(const struct sl_lb_vip_config *v, const struct sl_lb_server *s)
+{
+	for (unsigned i = 0; v && i < v->servers_n; i++)
+		if (v->servers[i].port == s->port &&
+		    !memcmp(v->servers[i].addr, s->addr, sizeof(s->addr)))
+			return true;
+	return false;
+}
+
+/* Servers that `v` does not name (NULL: all of them) go; the rows must not name them any more. */
+static void remove_servers(const struct sl_lb *lb, unsigned vip, const struct sl_lb_vip_key *key,
+			   const struct sl_lb_vip_config *v)
+{
+	const struct sl_lb_server none = {0};
+	struct sl_lb_vip_key from;
+	struct sl_lb_server s;
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++) {
+		if (!sl_lb_server_there(lb, id, &s) || s.vip != vip || configured(v, &s))
+			continue;
+		reverse_key(&s, key, &from);
+		bpf_map_delete_elem(lb->map[SL_LB_M_REVERSE], &from);
+		bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, &none, BPF_ANY);
+	}
+}
+
+/* Before rows are dealt anew: who is to go gets none. */
+static void drain_servers(const struct sl_lb *lb, unsigned vip, const struct sl_lb_vip_config *v)
+{
+	struct sl_lb_server s;
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
+		if (sl_lb_server_there(lb, id, &s) && s.vip == vip && !configured(v, &s)) {
+			s.state = SL_LB_DRAIN;
+			bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, &s, BPF_ANY);
+		}
+}
+
+/* --- VIPs */
+
+static bool same_vip(const struct sl_lb_vip_key *a, const struct sl_lb_vip_key *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+static int enter(const struct sl_lb *lb, const struct sl_lb_vip_key *key,
+		 const struct sl_lb_vip *vip)
+{
+	return bpf_map_update_elem(lb->map[SL_LB_M_VIPS], key, vip, BPF_ANY);
+}
+
+static void leave(const struct sl_lb *lb, const struct sl_lb_vip_key *key)
+{
+	bpf_map_delete_elem(lb->map[SL_LB_M_VIPS], key);
+}
+
+/* The address alone, for ARP, echo and fragments. */
+static struct sl_lb_vip_key address_key(struct sl_lb_vip_key key)
+{
+	key.proto = 0;
+	key.port = 0;
+	return key;
+}
+
+static int vip_id(const struct sl_lb_vip_entry *vips, unsigned n, const struct sl_lb_vip_key *key,
+		  bool *taken)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (same_vip(&vips[i].key, key))
+			return vips[i].vip.id;
+	for (int id = 0; id < SL_LB_MAX_VIPS; id++)
+		if (!taken[id])
+			return id;
+	return -1;
+}
+
+/* Servers, rows, then the VIP itself: once it is there it can be served. */
+static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, unsigned id,
+		     struct sl_error *err)
+{
+	struct sl_lb_vip vip = {.id = (uint16_t)id,
+				.select = (uint8_t)v->select,
+				.keep = (uint8_t)v->keep,
+				.bits = (uint8_t)v->bits};
+	struct sl_lb_vip_key key = v->key, address = address_key(key);
+	int rc = 0;
+
+	drain_servers(lb, id, v);
+	for (unsigned i = 0; !rc && i < v->servers_n; i++)
+		rc = apply_server(lb, v, id, &v->servers[i], err);
+	if (!rc)
+		rc = sl_lb_deal(lb, id, v->select, err);
+	if (rc)
+		return rc;
+	if (enter(lb, &key, &vip) || enter(lb, &address, &vip))
+		return refused(err, "lb_vips");
+	remove_servers(lb, id, &v->key, v);
+	return 0;
+}
+
+static void remove_vips(const struct sl_lb *lb, const struct sl_lb_config *config,
+			const struct sl_lb_vip_entry *vips, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		bool stays = false, shared = false;
+
+		for (unsigned k = 0; k < config->vips_n; k++) {
+			struct sl_lb_vip_key key = config->vips[k].key;
+			struct sl_lb_vip_key a = address_key(key), b = address_key(vips[i].key);
+
+			stays |= same_vip(&key, &vips[i].key);
+			shared |= same_vip(&a, &b);
+		}
+		if (stays)
+			continue;
+		leave(lb, &vips[i].key);
+		if (!shared) {
+			struct sl_lb_vip_key address = address_key(vips[i].key);
+
+			leave(lb, &address);
+		}
+		remove_servers(lb, vips[i].vip.id, &vips[i].key, NULL);
+	}
+}
+
+static int apply_control(const struct sl_lb *lb, const struct sl_lb_config *config,
+			 struct sl_error *err)
+{
+	struct sl_lb_control ctl;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
+		return refused(err, "lb_control");
+	if (config->has_secret && memcmp(ctl.key[ctl.phase & 1], config->secret, 16)) {
+		bool first = !ctl.key[0][0] && !ctl.key[0][1];
+
+		if (!first)
+			ctl.phase ^= 1;
+		memcpy(ctl.key[ctl.phase & 1], config->secret, 16);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (!ctl.key[i][0] && !ctl.key[i][1] &&
+		    getrandom(ctl.key[i], sizeof(ctl.key[i]), 0) != sizeof(ctl.key[i]))
+			return refused(err, "a secret");
+	ctl.inserts_max = config->inserts_max;
+	return bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY)
+		       ? refused(err, "lb_control")
+		       : 0;
+}
+
+int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
+{
+	bool taken[SL_LB_MAX_VIPS] = {false};
+	struct sl_lb_vip_entry *vips;
+	unsigned n;
+	int rc = sl_lb_vips(lb, &vips, &n);
+
+	if (rc)
+		return sl_error_set(err, rc, "cannot read the VIPs: %s", strerror(-rc));
+	rc = apply_control(lb, config, err);
+	for (unsigned i = 0; i < n; i++)
+		taken[vips[i].vip.id % SL_LB_MAX_VIPS] = true;
+	for (unsigned i = 0; !rc && i < config->vips_n; i++) {
+		struct sl_lb_vip_key key = config->vips[i].key;
+		int id = vip_id(vips, n, &key, taken);
+
+		if (id < 0) {
+			rc = sl_error_set(err, -ENOSPC,
+					  "more than %d VIPs, with those to be removed: "
+					  "apply without those first",
+					  SL_LB_MAX_VIPS);
+			break;
+		}
+		taken[id] = true;
+		rc = apply_vip(lb, &config->vips[i], (unsigned)id, err);
+	}
+	if (!rc)
+		remove_vips(lb, config, vips, n);
+	free(vips);
+	for (unsigned i = 0; !rc && i < config->ifaces_n; i++)
+		rc = sl_lb_attach(lb, config->ifaces[i], err);
+	return rc;
+}
+
+static unsigned select_of(const struct sl_lb *lb, unsigned vip)
+{
+	struct sl_lb_vip_entry *vips;
+	unsigned n, select = SL_LB_BY_HASH;
+
+	if (sl_lb_vips(lb, &vips, &n))
+		return select;
+	for (unsigned i = 0; i < n; i++)
+		if (vips[i].vip.id == vip)
+			select = vips[i].vip.select;
+	free(vips);
+	return select;
+}
+
+int sl_lb_set(struct sl_lb *lb, const __be32 addr[4], __be16 port, enum sl_lb_state state,
+	      unsigned weight, struct sl_error *err)
+{
+	struct sl_lb_server s;
+	int n = 0, rc;
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++) {
+		if (!sl_lb_server_there(lb, id, &s) || s.port != port ||
+		    memcmp(s.addr, addr, sizeof(s.addr)) != 0)
+			continue;
+		s.state = (uint8_t)state;
+		if (weight)
+			s.weight = (uint16_t)weight;
+		if (bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, &s, BPF_ANY))
+			return refused(err, "lb_servers");
+		rc = sl_lb_deal(lb, s.vip, select_of(lb, s.vip), err);
+		if (rc)
+			return rc;
+		n++;
+	}
+	return n ? n
+		 : sl_error_set(err, -ENOENT,
+				"there is no such server: `sluice lb show` lists them");
+}
+
+int sl_lb_rotate(struct sl_lb *lb, const __u64 secret[2], struct sl_error *err)
+{
+	struct sl_lb_control ctl;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
+		return refused(err, "lb_control");
+	memcpy(ctl.key[(ctl.phase & 1) ^ 1], secret, 16);
+	/* first the secret, then its use */
+	if (bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY))
+		return refused(err, "lb_control");
+	ctl.phase ^= 1;
+	return bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY)
+		       ? refused(err, "lb_control")
+		       : 0;
+}

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/lb_config.h"
+#include "platform/pin.h"
+#include "platform/yaml.h"
+
+#define INSERTS_DEFAULT 125000 /* per CPU and second: what Katran takes for a flood */
+
+const char *const sl_lb_state_words[] = {"absent", "up", "drain", "down", NULL};
+const char *const sl_lb_select_words[] = {"hash", "turn", NULL};
+const char *const sl_lb_keep_words[] = {"cookie", "table", "none", NULL};
+
+static int bad(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
+{
+	const char *text = sl_yaml_text(node);
+
+	return sl_yaml_error(y, node, "\"%s\" is no good: %s", text ? text : "(a list or mapping)",
+			     f->mend);
+}
+
+static int word(const yaml_node_t *node, const char *const *words)
+{
+	const char *text = sl_yaml_text(node);
+
+	for (int i = 0; text && words[i]; i++)
+		if (!strcmp(text, words[i]))
+			return i;
+	return -1;
+}
+
+static int set_word(struct sl_yaml *y, const yaml_node_t *node, void *base,
+		    const struct sl_yaml_field *f, const char *const *words)
+{
+	int w = word(node, words);
+
+	if (w < (int)f->min)
+		return bad(y, node, f);
+	*(unsigned *)((char *)base + f->offset) = (unsigned)w;
+	return 0;
+}
+
+static SL_YAML_SETTER(set_state)
+{
+	return set_word(y, node, base, f, sl_lb_state_words);
+}
+
+static SL_YAML_SETTER(set_select)
+{
+	return set_word(y, node, base, f, sl_lb_select_words);
+}
+
+static SL_YAML_SETTER(set_keep)
+{
+	return set_word(y, node, base, f, sl_lb_keep_words);
+}
+
+static SL_YAML_SETTER(set_version)
+{
+	const char *text = sl_yaml_text(node);
+
+	return text && !strcmp(text, "1") ? 0 : bad(y, node, f);
+}
+
+static SL_YAML_SETTER(set_name)
+{
+	const char *text = sl_yaml_text(node);
+	struct sl_error why;
+
+	if (!text || sl_instance_name_check(text, &why))
+		return bad(y, node, f);
+	strcpy((char *)base + f->offset, text);
+	return 0;
+}
+
+/* Sixteen bytes in hexadecimal. */
+static SL_YAML_SETTER(set_secret)
+{
+	const char *text = sl_yaml_text(node);
+	struct sl_lb_config *c = base;
+	char half[2][17] = {{0}};
+
+	if (!text || strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
+		return bad(y, node, f);
+	memcpy(half[0], text, 16);
+	memcpy(half[1], text + 16, 16);
+	c->secret[0] = strtoull(half[0], NULL, 16);
+	c->secret[1] = strtoull(half[1], NULL, 16);
+	c->has_secret = true;
+	return 0;
+}
+
+int sl_lb_address_parse(const char *text, __be32 addr[4], bool *v6)
+{
+	memset(addr, 0, 4 * sizeof(*addr));
+	*v6 = false;
+	if (inet_pton(AF_INET, text, &addr[3]) == 1)
+		return 0;
+	*v6 = true;
+	return inet_pton(AF_INET6, text, addr) == 1 ? 0 : -EINVAL;
+}
+
+static int port_parse(const char *text, __be16 *port)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (!*text || *end || *text == '-' || !n || n > 65535)
+		return -EINVAL;
+	*port = htons((uint16_t)n);
+	return 0;
+}
+
+int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port)
+{
+	char host[64];
+	const char *colon = strrchr(text, ':');
+	bool bracket = *text == '[';
+	size_t n;
+
+	*port = 0;
+	if (!bracket && (!colon || strchr(text, ':') != colon)) /* without a port */
+		return sl_lb_address_parse(text, addr, v6);
+	if (bracket && (!strchr(text, ']') || (colon && colon < strchr(text, ']'))))
+		colon = NULL;
+	n = bracket ? strcspn(text + 1, "]") : (size_t)(colon - text);
+	if (n >= sizeof(host) || (bracket && text[n + 1] != ']') ||
+	    (bracket && text[n + 2] && text + n + 2 != colon))
+		return -EINVAL;
+	memcpy(host, text + bracket, n);
+	host[n] = '\0';
+	if (sl_lb_address_parse(host, addr, v6) || *v6 != bracket)
+		return -EINVAL;
+	return colon ? port_parse(colon + 1, port) : 0;
+}
+
+void sl_lb_end_text(const __be32 addr[4], bool v6, __be16 port, char *buf, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	inet_ntop(v6 ? AF_INET6 : AF_INET, v6 ? addr : addr + 3, host, sizeof(host));
+	if (!port)
+		snprintf(buf, size, "%s", host);
+	else
+		snprintf(buf, size, v6 ? "[%s]:%u" : "%s:%u", host, ntohs(port));
+}
+
+/* --- servers */
+
+static SL_YAML_SETTER(set_server_address)
+{
+	struct sl_lb_server_config *s = base;
+	const char *text = sl_yaml_text(node);
+
+	if (!text || sl_lb_end_parse(text, s->addr, &s->v6, &s->port))
+		return bad(y, node, f);
+	return 0;
+}
+
+static SL_YAML_SETTER(set_id)
+{
+	unsigned id;
+	struct sl_yaml_field whole = *f;
+	int rc;
+
+	whole.offset = 0;
+	rc = sl_yaml_set_unsigned(y, node, &id, &whole);
+	if (!rc)
+		((struct sl_lb_server_config *)base)->id = (int)id;
+	return rc;
+}
+
+static const struct sl_yaml_field server_fields[] = {
+	{"address", set_server_address, 0,
+	 .mend = "write an address, and a port if it is another than the VIP's: 10.0.0.1:8080, "
+		 "[fd00::1]:8080"},
+	{"id", set_id, 0, .max = SL_LB_MAX_SERVERS - 1,
+	 .mend = "write a number that no other server has"},
+	{"weight", sl_yaml_set_unsigned, offsetof(struct sl_lb_server_config, weight), .min = 1,
+	 .max = SL_LB_WEIGHT_MAX,
+	 .mend = "write a whole number, 1 to 1000; to send it nothing new, state: drain"},
+	{"state", set_state, offsetof(struct sl_lb_server_config, state), .min = SL_LB_UP,
+	 .mend = "write up, drain or down"},
+	{NULL},
+};
+
+static int add_server(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void *ctx)
+{
+	struct sl_lb_vip_config *v = ctx;
+	struct sl_lb_server_config *s;
+	void *grown = reallocarray(v->servers, i + 1, sizeof(*v->servers));
+	int rc;
+
+	if (!grown)
+		return sl_yaml_error(y, item, "no memory");
+	v->servers = grown;
+	v->servers_n = i + 1;
+	s = &v->servers[i];
+	*s = (struct sl_lb_server_config){.id = -1, .weight = 1, .state = SL_LB_UP};
+	rc = sl_yaml_mapping(y, item, server_fields, s);
+	if (rc)
+		return rc;
+	if (!s->addr[0] && !s->addr[1] && !s->addr[2] && !s->addr[3])
+		return sl_yaml_error(y, item,
+				     "address is missing: write one such as 10.0.0.1:8080");
+	if (s->v6 != v->v6)
+		return sl_yaml_error(y, item,
+				     "address: the VIP is IPv%c and this is not: write an address "
+				     "of the same family",
+				     v->v6 ? '6' : '4');
+	return 0;
+}
+
+/* --- VIPs */
+
+/* A translated answer would not know which address of a network it is to come from. */
+static SL_YAML_SETTER(set_vip_address)
+{
+	struct sl_lb_vip_config *v = base;
+	const char *text = sl_yaml_text(node);
+
+	if (!text || sl_lb_address_parse(text, v->key.addr, &v->v6))
+		return bad(y, node, f);
+	return 0;
+}
+
+static SL_YAML_SETTER(set_protocol)
+{
+	static const char *const words[] = {"tcp", "udp", NULL};
+	int w = word(node, words);
+
+	if (w < 0)
+		return bad(y, node, f);
+	((struct sl_lb_vip_config *)base)->key.proto = w ? IPPROTO_UDP : IPPROTO_TCP;
+	return 0;
+}
+
+static SL_YAML_SETTER(set_port)
+{
+	const char *text = sl_yaml_text(node);
+	__be16 *port = &((struct sl_lb_vip_config *)base)->key.port;
+
+	if (text && !strcmp(text, "any")) {
+		*port = 0;
+		return 0;
+	}
+	return !text || port_parse(text, port) ? bad(y, node, f) : 0;
+}
+
+static SL_YAML_SETTER(set_servers)
+{
+	(void)f;
+	return sl_yaml_sequence(y, node, add_server, base);
+}
+
+static const struct sl_yaml_field vip_fields[] = {
+	{"address", set_vip_address, 0,
+	 .mend = "write one address, such as 192.0.2.1 or 2001:db8::1"},
+	{"protocol", set_protocol, 0, .mend = "write tcp or udp"},
+	{"port", set_port, 0, .mend = "write 1 to 65535, or any"},
+	{"select", set_select, offsetof(struct sl_lb_vip_config, select),
+	 .mend = "write hash or turn"},
+	{"keep", set_keep, offsetof(struct sl_lb_vip_config, keep),
+	 .mend = "write cookie, table or none"},
+	{"cookie_bits", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, bits),
+	 .min = SL_LB_COOKIE_MIN, .max = SL_LB_COOKIE_MAX,
+	 .mend = "write a whole number, 8 to 16; 9 is safe for idle connections"},
+	{"servers", set_servers, 0, .mend = ""},
+	{NULL},
+};
+
+static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void *ctx)
+{
+	struct sl_lb_config *c = ctx;
+	void *grown = reallocarray(c->vips, i + 1, sizeof(*c->vips));
+	struct sl_lb_vip_config *v;
+	int rc;
+
+	if (!grown || i >= SL_LB_MAX_VIPS)
+		return sl_yaml_error(y, item, "more than %d VIPs: leave some out", SL_LB_MAX_VIPS);
+	c->vips = grown;
+	c->vips_n = i + 1;
+	v = &c->vips[i];
+	*v = (struct sl_lb_vip_config){.key.proto = IPPROTO_TCP, .bits = SL_LB_COOKIE_DEFAULT};
+	rc = sl_yaml_mapping(y, item, vip_fields, v);
+	if (rc)
+		return rc;
+	if (!v->key.addr[0] && !v->key.addr[1] && !v->key.addr[2] && !v->key.addr[3])
+		return sl_yaml_error(y, item, "address is missing: write one such as 192.0.2.1");
+	for (unsigned k = 0; k < i; k++)
+		if (!memcmp(&c->vips[k].key, &v->key, sizeof(v->key)))
+			return sl_yaml_error(y, item, "the same VIP twice: remove one");
+	return 0;
+}
+
+static SL_YAML_SETTER(set_vips)
+{
+	(void)f;
+	return sl_yaml_sequence(y, node, add_vip, base);
+}
+
+static int add_iface(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void *ctx)
+{
+	struct sl_lb_config *c = ctx;
+	const char *text = sl_yaml_text(item);
+
+	if (!text || !*text || strlen(text) >= IF_NAMESIZE || i >= SL_LB_MAX_IFACES)
+		return sl_yaml_error(y, item, "write the name of an interface, %d of them at most",
+				     SL_LB_MAX_IFACES);
+	strcpy(c->ifaces[i], text);
+	c->ifaces_n = i + 1;
+	return 0;
+}
+
+static SL_YAML_SETTER(set_ifaces)
+{
+	(void)f;
+	return sl_yaml_sequence(y, node, add_iface, base);
+}
+
+static const struct sl_yaml_field fields[] = {
+	{"version", set_version, 0, .mend = "write 1"},
+	{"name", set_name, offsetof(struct sl_lb_config, name),
+	 .mend = "write 1 to 31 letters, digits, dots, dashes"},
+	{"interfaces", set_ifaces, 0, .mend = ""},
+	{"secret", set_secret, 0,
+	 .mend = "write 32 hexadecimal digits, the same on every balancer: openssl rand -hex 16"},
+	{"inserts", sl_yaml_set_unsigned, offsetof(struct sl_lb_config, inserts_max), .max = 1e9,
+	 .mend = "write a whole number: new entries of the connection table, per CPU and second"},
+	{"vips", set_vips, 0, .mend = ""},
+	{NULL},
+};
+
+/* VIP[,VIP] cannot share a server's end: its answers would have two VIPs to come from. */
+static int check_ends(struct sl_yaml *y, const yaml_node_t *root, const struct sl_lb_config *c)
+{
+	for (unsigned a = 0; a < c->vips_n; a++)
+		for (unsigned i = 0; i < c->vips[a].servers_n; i++)
+			for (unsigned b = 0; b <= a; b++)
+				for (unsigned k = 0; k < (b == a ? i : c->vips[b].servers_n); k++) {
+					const struct sl_lb_server_config *s =
+						&c->vips[a].servers[i];
+					const struct sl_lb_server_config *t =
+						&c->vips[b].servers[k];
+					__be16 sp = s->port ? s->port : c->vips[a].key.port;
+					__be16 tp = t->port ? t->port : c->vips[b].key.port;
+					char end[64];
+
+					if (s->id >= 0 && s->id == t->id)
+						return sl_yaml_error(y, root,
+								     "id: %d is given to two "
+								     "servers: change one",
+								     s->id);
+					if (c->vips[a].key.proto != c->vips[b].key.proto ||
+					    sp != tp || memcmp(s->addr, t->addr, sizeof(s->addr)))
+						continue;
+					sl_lb_end_text(s->addr, s->v6, sp, end, sizeof(end));
+					return sl_yaml_error(
+						y, root,
+						"servers: %s is there twice, and its answers could "
+						"be of either VIP: give it a port for each",
+						end);
+				}
+	return 0;
+}
+
+int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_error *err)
+{
+	struct sl_yaml y;
+	yaml_node_t *root;
+	int rc = sl_yaml_open(&y, file, err);
+
+	*config = (struct sl_lb_config){.name = "lb", .inserts_max = INSERTS_DEFAULT};
+	if (rc)
+		return rc;
+	root = yaml_document_get_root_node(&y.doc);
+	if (!root)
+		rc = sl_yaml_error(&y, NULL, "the file is empty: see sluice-lb(5)");
+	if (!rc)
+		rc = sl_yaml_mapping(&y, root, fields, config);
+	if (!rc && !config->ifaces_n)
+		rc = sl_yaml_error(&y, root,
+				   "interfaces: name those that face clients and servers");
+	if (!rc)
+		rc = check_ends(&y, root, config);
+	yaml_document_delete(&y.doc);
+	if (rc)
+		sl_lb_config_free(config);
+	return rc;
+}
+
+void sl_lb_config_free(struct sl_lb_config *config)
+{
+	for (unsigned i = 0; i < config->vips_n; i++)
+		free(config->vips[i].servers);
+	free(config->vips);
+	config->vips = NULL;
+	config->vips_n = 0;
+}
