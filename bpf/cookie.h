@@ -133,14 +133,14 @@ static __always_inline int sl_clock_follow(struct sl_lb_clock *c, __u32 stamp, _
 			sl_clock_score(c, 1);
 		return 0;
 	}
+	if (syn_ack)
+		sl_clock_score(c, 0);
 	if (sl_clock_near(other, stamp, now_ms)) {
 		*(volatile __u64 *)&c->other = now;
 		*(volatile __u64 *)&c->now = seen;
 		return 1;
 	}
 	*(volatile __u64 *)&c->other = seen;
-	if (syn_ack)
-		sl_clock_score(c, 0);
 	return 0;
 }
 

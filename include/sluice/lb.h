@@ -100,7 +100,7 @@ _Static_assert(sizeof(struct sl_lb_reverse) == 24, "no holes");
 struct sl_lb_clock {
 	__u64 now;
 	__u64 other; /* one that disagrees with `now`, seen lately */
-	__u32 strays; /* +2 for a SYN-ACK that agrees with neither, -1 for one that does */
+	__u32 strays; /* +2 for a SYN-ACK that disagrees with `now`, -1 for one that agrees */
 	__u32 erratic; /* 1: no clock, but a timestamp offset per connection; set by XDP */
 	__u32 resv[10];
 } __attribute__((aligned(64)));

@@ -189,6 +189,23 @@ Test(clock, nor_beside_a_connection_that_agrees_with_itself)
 	cr_expect(c.erratic && n <= 400, "after %u packets", n);
 }
 
+/*
+ * Two clients, an offset for each: no clock, though each of the two was seen before. So do servers
+ * whose offset is one for each pair of addresses (Linux before 6.19).
+ */
+Test(clock, two_offsets_in_turn_are_no_clock)
+{
+	struct sl_lb_clock c = {0};
+	uint32_t now = 1000;
+	unsigned n;
+
+	for (n = 0; n < 40 && !c.erratic; n++, now += 10) {
+		sl_clock_follow(&c, now + (n & 1 ? 0x20000000u : 0x70000000u), now, 1);
+		sl_clock_follow(&c, now + (n & 1 ? 0x20000000u : 0x70000000u) + 2, now + 2, 0);
+	}
+	cr_expect(c.erratic, "after %u connections", n);
+}
+
 /* `options` behind a header of 20 bytes; the offset of TSval within the options, or -1. */
 static int find(const char *options, unsigned n)
 {
