@@ -34,7 +34,8 @@ static __always_inline long lb_server_hop(struct xdp_md *ctx, const struct lb *k
 	struct lb_hop *known = bpf_map_lookup_elem(&lb_hops, &id);
 	long rc;
 
-	if (known && known->ifindex && (__s32)(known->until_ms - k->now_ms) > 0) {
+	/* unsigned: what is older than half a turn of the counter is not of the future */
+	if (known && known->ifindex && known->until_ms - k->now_ms - 1 < LB_HOP_MS) {
 		*hop = *known;
 		return BPF_FIB_LKUP_RET_SUCCESS;
 	}
@@ -94,6 +95,8 @@ static __always_inline void lb_write_cookie(struct xdp_md *ctx, struct lb *k,
 					    const struct sl_lb_control *ctl,
 					    struct lb_change *change)
 {
+	/* Once: a rotation between mask and cookie would name a server that is not. */
+	__u32 phase = *(const volatile __u32 *)&ctl->phase & 1;
 	__u32 id = r->server, syn = k->tcp_flags & SL_TCP_SYN;
 	struct sl_lb_clock *clock = bpf_map_lookup_elem(&lb_clocks, &id);
 	void *at = lb_at(ctx, k->option, 8);
@@ -108,8 +111,9 @@ static __always_inline void lb_write_cookie(struct xdp_md *ctx, struct lb *k,
 		lb_mixed();
 		return;
 	}
+	k->hash = sl_lb_hash(ctl->key[phase], &k->ends);
 	change->at = k->option;
-	change->value = stamp << r->bits | sl_cookie(id, k->hash, ctl->phase & 1, r->bits);
+	change->value = stamp << r->bits | sl_cookie(id, k->hash, phase, r->bits);
 }
 
 /* A server's answer: from the VIP, and with the cookie if that is how its client finds back. */
@@ -124,10 +128,8 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 
 	lb_reply_ends(k, r);
 	rc = lb_route(ctx, k, k->ends.vip, k->ends.client, &hop);
-	if (r->keep == SL_LB_KEEP_COOKIE && k->option) {
-		k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
+	if (r->keep == SL_LB_KEEP_COOKIE && k->option)
 		lb_write_cookie(ctx, k, r, ctl, &change);
-	}
 	if (rc == BPF_FIB_LKUP_RET_NOT_FWDED) /* ours: a health check's */
 		return lb_end(SL_LB_PASSED, XDP_PASS);
 	if (lb_hops_left(ctx, k) <= 1)
@@ -136,8 +138,12 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 		return lb_no_hop(rc);
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
 		return lb_end(SL_LB_DROP_TOO_BIG, XDP_DROP);
-	if (r->keep != SL_LB_KEEP_NONE && !change.at && (k->tcp_flags & SL_TCP_SYN))
-		lb_insert(k, r->vip, r->server, ctl);
+	if (r->keep != SL_LB_KEEP_NONE && (k->tcp_flags & SL_TCP_SYN)) {
+		if (!change.at)
+			lb_insert(k, r->vip, r->server, ctl);
+		else if (ctl->mixed) /* asked before the cookie */
+			lb_forget(k, r->vip);
+	}
 	__builtin_memcpy(change.addr, r->addr, 16);
 	if (lb_change(ctx, k, &change))
 		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
@@ -222,7 +228,6 @@ static __always_inline int lb_parse_v6(struct xdp_md *ctx, __u32 off, struct sl_
 __noinline int lb_parse(struct xdp_md *ctx, struct lb *k)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct sl_parsed p = {};
 	__u16 type;
 	__u32 off;
 	int rc;
@@ -230,15 +235,14 @@ __noinline int lb_parse(struct xdp_md *ctx, struct lb *k)
 	if (!k)
 		return SL_PASS_UNKNOWN;
 	k->now_ms = (__u32)(bpf_ktime_get_ns() / 1000000);
-	rc = sl_parse_ethernet(data, end, &off, &type, &p.vlans);
+	rc = sl_parse_ethernet(data, end, &off, &type, &k->p.vlans);
 	if (rc == SL_PARSED && type == SL_ETH_IPV4)
-		rc = sl_parse_ipv4(data, end, off, &p);
+		rc = sl_parse_ipv4(data, end, off, &k->p);
 	else if (rc == SL_PARSED && type == SL_ETH_IPV6)
-		rc = lb_parse_v6(ctx, off, &p);
+		rc = lb_parse_v6(ctx, off, &k->p);
 	else if (rc == SL_PARSED)
 		rc = sl_pass_ethertype(type);
-	k->p = p;
-	k->ends.v6 = !!(p.flags & SL_META_V6);
+	k->ends.v6 = !!(k->p.flags & SL_META_V6);
 	return rc;
 }
 

@@ -8,6 +8,8 @@
 
 #include "lb_choose.h"
 
+#define LB_ECHO_TTL 64 /* of answers; a request's may be too short for the way back */
+
 struct lb_arp {
 	__be16 hardware, protocol;
 	__u8 hardware_len, protocol_len;
@@ -136,6 +138,7 @@ static __always_inline int lb_answer_echo(struct xdp_md *ctx, const struct lb *k
 			return 0;
 		__builtin_memcpy(ip->saddr, k->p.flow.dst, 16);
 		__builtin_memcpy(ip->daddr, k->p.flow.src, 16);
+		ip->hop_limit = LB_ECHO_TTL;
 	} else {
 		struct sl_ipv4 *ip = lb_at(ctx, k->p.l3_off, sizeof(*ip));
 
@@ -143,6 +146,10 @@ static __always_inline int lb_answer_echo(struct xdp_md *ctx, const struct lb *k
 			return 0;
 		ip->saddr = k->p.flow.dst[3];
 		ip->daddr = k->p.flow.src[3];
+		/* the upper byte of its word */
+		ip->check = sl_sum_apply(ip->check, sl_sum_swap(0, bpf_htons(ip->ttl << 8),
+								bpf_htons(LB_ECHO_TTL << 8)));
+		ip->ttl = LB_ECHO_TTL;
 	}
 	lb_turn_round(eth, mac);
 	icmp->check = sl_sum_apply(icmp->check, sl_sum_swap(0, request, reply));

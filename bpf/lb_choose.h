@@ -101,6 +101,15 @@ static __always_inline void lb_connection_key(const struct lb *k, __u16 vip,
 	key->resv = 0;
 }
 
+/* What the table has of the connection that had these ends before is wrong of this one. */
+static __always_inline void lb_forget(const struct lb *k, __u16 vip)
+{
+	struct sl_lb_connection key;
+
+	lb_connection_key(k, vip, &key);
+	bpf_map_delete_elem(&lb_connections, &key);
+}
+
 /* A flood of new connections must not push the others out: so many a second, and no more. */
 static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 server,
 				      const struct sl_lb_control *ctl)
@@ -118,6 +127,7 @@ static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 serve
 	}
 	if (cpu->inserted >= ctl->inserts_max) {
 		lb_count(SL_LB_BYPASSED);
+		lb_forget(k, vip);
 		return;
 	}
 	cpu->inserted++;

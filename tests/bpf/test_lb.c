@@ -380,6 +380,87 @@ Test(lb, a_server_without_one_clock_falls_back_to_the_table)
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_TABLE), 1);
 }
 
+/*
+ * The client's port comes again: what the table remembers of its connection before, with the server
+ * that has no clock, is not of this one.
+ */
+static void check_port_again(uint32_t inserts)
+{
+	struct segment s = segment(false, 0, data), answer = s;
+	struct outcome out;
+	uint32_t wire;
+
+	rig.control.inserts_max = 1000;
+	lb_rig_control(&rig);
+	for (unsigned i = 0; i < 8; i++) {
+		answer.to_client = true;
+		answer.server = 1;
+		answer.flags = 0x12;
+		answer.stamp = i * 0x13572468u;
+		pass_through(&answer, &out);
+	}
+	rig.control.mixed = 1;
+	rig.control.inserts_max = inserts;
+	lb_rig_control(&rig);
+	lb_rig_table(&rig, false, 2);
+	wire = check_reply(s, data, 2, 0x12);
+	out = ack(&s, wire);
+	cr_expect_eq(server_of(&out, &s), 2, "to server %u", server_of(&out, &s));
+}
+
+Test(lb, a_port_that_comes_again_is_another_connection)
+{
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_rig_set_clock(&rig, 2, 77);
+	check_port_again(1000);
+	check_port_again(0);
+}
+
+/* ... also where the table takes no new entries in this second. */
+Test(lb, a_flood_does_not_keep_an_entry_of_a_connection_before)
+{
+	struct segment s;
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_TABLE, 9);
+	s = segment(false, 0, data);
+	s.to_client = true;
+	s.flags = 0x12;
+	s.server = 1;
+	pass_through(&s, &out);
+	rig.control.inserts_max = 0;
+	lb_rig_control(&rig);
+	s.server = 2;
+	lb_rig_table(&rig, false, 2);
+	pass_through(&s, &out);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BYPASSED), 1);
+	s.to_client = false;
+	out = ack(&s, 0);
+	cr_expect_eq(server_of(&out, &s), 2);
+}
+
+/* A next hop that was looked up half a turn of the millisecond counter ago is none. */
+Test(lb, a_next_hop_of_weeks_ago_is_looked_up_again)
+{
+	struct {
+		uint32_t until_ms, ifindex, mtu;
+		uint8_t mac[12];
+	} hop[256] = {0};
+	struct segment s;
+	uint32_t id = 1;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_rig_table(&rig, false, 1);
+	for (int i = 0; i < libbpf_num_possible_cpus() && i < 256; i++) {
+		hop[i].until_ms = lb_now_ms() + 0x70000000u;
+		hop[i].ifindex = rig.client_if;
+	}
+	cr_assert_eq(sizeof(hop[0]), 24);
+	lb_put(rig.skel->maps.lb_hops, &id, hop);
+	s = segment(false, 0, data);
+	cr_expect_eq(check_syn(s, "stale hop"), 1);
+}
+
 /* Random echoes: bounded work, and none leaves but to a server. */
 Test(lb, forged_cookies_reach_servers_of_the_vip_or_nobody)
 {
@@ -586,14 +667,19 @@ static void check_echo(bool v6)
 	put16(&f, v6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
 	if (v6) {
 		put32(&f, 0x60000000);
-		put32(&f, 12 << 16 | 58 << 8 | 64);
+		put32(&f, 12 << 16 | 58 << 8 | 1);
 	} else {
 		put32(&f, 0x45000020);
 		put32(&f, 0x12340000);
-		put32(&f, 0x40010000);
+		put32(&f, 0x01010000);
 	}
 	put_bytes(&f, (uint8_t *)client + 16 - size, size);
 	put_bytes(&f, (uint8_t *)vip + 16 - size, size);
+	sum = ~lb_sum(f.b + 14, 20, 0) & 0xffff;
+	if (!v6) {
+		f.b[24] = (uint8_t)(sum >> 8);
+		f.b[25] = (uint8_t)sum;
+	}
 	put32(&f, v6 ? 0x80000000 : 0x08000000);
 	put32(&f, 0x00420001);
 	put32(&f, 0xdeadbeef);
@@ -607,6 +693,8 @@ static void check_echo(bool v6)
 	cr_expect_eq(memcmp(out.b + at + size, (uint8_t *)client + 16 - size, size), 0);
 	cr_expect_eq(out.b[f.len - 12], v6 ? 129 : 0);
 	cr_expect_eq(memcmp(out.b, lb_mac[1], 6), 0);
+	cr_expect_eq(out.b[v6 ? 21 : 22], 64, "the way back is as long");
+	cr_expect(v6 || lb_sum(out.b + 14, 20, 0) == 0xffff);
 	sum = v6 ? lb_sum(out.b + 22, 32, 58 + 12) : 0;
 	cr_expect_eq(lb_sum(out.b + f.len - 12, 12, sum), 0xffff);
 }
