@@ -56,7 +56,7 @@ churn() { # KEEP
 	in_pool lc sysctl -qw net.ipv4.tcp_timestamps=0
 	pool_apply cookie 1 2
 	pool_traffic 10.9.9.9 4
-	churn table
+	churn cookie
 	expect "$(pool_result)" '.held_broken == 0' '.new_failed == 0'
 	expect "$(counts)" '.table > 2 * .new' '.cookie == 0'
 	pool_traffic 10.9.9.9 2 udp

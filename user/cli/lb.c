@@ -115,6 +115,8 @@ static int counts(int argc, char **argv)
 /* --- set */
 
 static const char *const set_words[] = {"up", "drain", "down", NULL};
+static const uint8_t set_states[] = {SL_LB_UP, SL_LB_DRAIN, SL_LB_DOWN, SL_LB_ABSENT};
+#define STATE_STAYS 3
 
 static const struct opt_spec set_spec = {
 	.command = "lb set",
@@ -122,17 +124,18 @@ static const struct opt_spec set_spec = {
 	.args = (const struct opt_arg[]){ARG_STRING(struct lb_config, server, "SERVER", false,
 						    "as in the file: 10.0.0.1:8080"),
 					 ARG_END},
-	.options = (const struct opt[]){NAME_OPTION,
-					OPT_CHOICE(struct lb_config, state, 's', "state", "STATE",
-						   set_words, "up (default), drain or down"),
-					OPT_U32(struct lb_config, weight, 'w', "weight", "N", 1,
-						SL_LB_WEIGHT_MAX, "share of the rows"),
-					OPT_END},
+	.options =
+		(const struct opt[]){NAME_OPTION,
+				     OPT_CHOICE(struct lb_config, state, 's', "state", "STATE",
+						set_words, "up, drain or down (default: as it is)"),
+				     OPT_U32(struct lb_config, weight, 'w', "weight", "N", 1,
+					     SL_LB_WEIGHT_MAX, "share of the rows"),
+				     OPT_END},
 };
 
 static int set(int argc, char **argv)
 {
-	struct lb_config config = {.name = "lb"};
+	struct lb_config config = {.name = "lb", .state = STATE_STAYS};
 	struct sl_error err;
 	struct sl_lb lb;
 	__be32 addr[4];
@@ -146,10 +149,12 @@ static int set(int argc, char **argv)
 		return opt_usage(&set_spec,
 				 "\"%s\" is no server: write it as in the file, 10.0.0.1:8080",
 				 config.server);
+	if (config.state == STATE_STAYS && !config.weight)
+		return opt_usage(&set_spec, "nothing to change: say --state, --weight or both");
 	rc = sl_lb_open(config.name, &lb, &err);
 	if (rc)
 		return opt_refuse(&set_spec, rc, &err);
-	rc = sl_lb_set(&lb, addr, port, SL_LB_UP + config.state, config.weight, &err);
+	rc = sl_lb_set(&lb, addr, port, set_states[config.state], config.weight, &err);
 	sl_lb_close(&lb);
 	return rc < 0 ? cli_fail(&err) : 0;
 }

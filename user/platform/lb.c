@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +22,8 @@
 
 #define DIRECTORY "/sys/fs/bpf/sluice/lb-1"
 _Static_assert(SL_LB_ABI_VERSION == 1, "it is in the directory's name");
+
+#define SERVERS_SIZE (SL_LB_MAX_SERVERS * sizeof(struct sl_lb_server))
 
 static const char *const map_names[SL_LB_MAPS] = {
 	[SL_LB_M_CONTROL] = "lb_control",
@@ -61,6 +64,8 @@ static void begin(struct sl_lb *lb, const char *name)
 
 void sl_lb_close(struct sl_lb *lb)
 {
+	if (lb->servers)
+		munmap((void *)lb->servers, SERVERS_SIZE);
 	for (unsigned i = 0; i < SL_LB_MAPS; i++)
 		if (lb->map[i] >= 0)
 			close(lb->map[i]);
@@ -74,6 +79,7 @@ void sl_lb_close(struct sl_lb *lb)
 static int open_pins(struct sl_lb *lb)
 {
 	char file[SL_PIN_PATH];
+	void *servers;
 
 	path(lb, "prog", file);
 	lb->prog = bpf_obj_get(file);
@@ -85,6 +91,11 @@ static int open_pins(struct sl_lb *lb)
 		if (lb->map[i] < 0)
 			return -errno;
 	}
+	/* A system call for each of all ids is seconds when there are many servers. */
+	servers = mmap(NULL, SERVERS_SIZE, PROT_READ, MAP_SHARED, lb->map[SL_LB_M_SERVERS], 0);
+	if (servers == MAP_FAILED)
+		return -errno;
+	lb->servers = servers;
 	return 0;
 }
 
@@ -145,6 +156,7 @@ int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_err
 	lb->lock = sl_pin_claim(NULL, err);
 	if (lb->lock < 0)
 		return lb->lock;
+	sl_lb_remove(lb); /* links of one that lost a pin would keep its program */
 	skel = lb_bpf__open_and_load();
 	rc = skel ? pin_all(lb, skel) : -errno;
 	lb_bpf__destroy(skel);
@@ -187,25 +199,6 @@ static int enter_mac(const struct sl_lb *lb, const char *ifname, unsigned ifinde
 	return rc;
 }
 
-/* bpf_fib_lookup() finds no way from an interface that does not forward. */
-static int check_forwarding(const char *ifname, struct sl_error *err)
-{
-	char file[128], value = '1';
-	FILE *f;
-
-	snprintf(file, sizeof(file), "/proc/sys/net/ipv4/conf/%s/forwarding", ifname);
-	f = fopen(file, "re");
-	if (f) {
-		value = (char)fgetc(f);
-		fclose(f);
-	}
-	return value != '0' ? 0
-			    : sl_error_set(err, -EINVAL,
-					   "%s does not forward: sysctl -w net.ipv4.ip_forward=1 "
-					   "net.ipv6.conf.all.forwarding=1",
-					   ifname);
-}
-
 int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err)
 {
 	unsigned ifindex = if_nametoindex(ifname);
@@ -217,9 +210,6 @@ int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err)
 	if (!ifindex)
 		return sl_error_set(err, -ENODEV, "%s: no such interface: `ip link` lists them",
 				    ifname);
-	rc = check_forwarding(ifname, err);
-	if (rc)
-		return rc;
 	rc = enter_mac(lb, ifname, ifindex);
 	if (rc)
 		return sl_error_set(err, rc, "%s: %s", ifname, strerror(-rc));
@@ -282,7 +272,10 @@ void sl_lb_remove(struct sl_lb *lb)
 
 int sl_lb_server(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s)
 {
-	return bpf_map_lookup_elem(lb->map[SL_LB_M_SERVERS], &id, s) ? -errno : 0;
+	if (id >= SL_LB_MAX_SERVERS)
+		return -ENOENT;
+	*s = lb->servers[id];
+	return 0;
 }
 
 bool sl_lb_server_there(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s)

@@ -32,6 +32,7 @@ struct sl_lb {
 	int lock; /* of the pin directory */
 	int map[SL_LB_MAPS]; /* enum sl_lb_map */
 	int prog;
+	const struct sl_lb_server *servers; /* the map itself, SL_LB_MAX_SERVERS of them */
 };
 
 /* A VIP as the maps have it. */
@@ -65,12 +66,13 @@ int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_
 /*
  * Make the maps what the configuration says: VIPs and servers come, go and change, each step so
  * that no packet finds a half of it; ids stay with their servers. Interfaces are attached, and ones
- * that are named no more left as they are. On failure what was done stays; the next call goes on.
+ * that are named no more left as they are. What sl_lb_check() refuses changes nothing; on other
+ * failures what was done stays and the next call goes on.
  */
 int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err);
 
-/* State and weight (0: as it is) of all servers with this end, whichever VIP's. How many, or
- * -errno. */
+/* State and weight (0 of each: as it is) of all servers with this end, whichever VIP's. How many,
+ * or -errno. */
 int sl_lb_set(struct sl_lb *lb, const __be32 addr[4], __be16 port, enum sl_lb_state state,
 	      unsigned weight, struct sl_error *err);
 

@@ -9,6 +9,7 @@
 
 #include "control/turn.h"
 #include "platform/lb.h"
+#include "platform/lb_check.h"
 
 static int refused(struct sl_error *err, const char *what)
 {
@@ -71,32 +72,6 @@ int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_
 
 /* --- servers */
 
-static int find_server(const struct sl_lb *lb, unsigned vip, const __be32 addr[4], __be16 port)
-{
-	struct sl_lb_server s;
-
-	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
-		if (sl_lb_server_there(lb, id, &s) && s.vip == vip && s.port == port &&
-		    !memcmp(s.addr, addr, sizeof(s.addr)))
-			return (int)id;
-	return -1;
-}
-
-/* The one after the highest in use, so that an id that was given back rests for long. */
-static int free_id(const struct sl_lb *lb, unsigned limit)
-{
-	struct sl_lb_server s;
-	unsigned from = 0;
-
-	for (uint32_t id = 0; id < limit; id++)
-		if (sl_lb_server_there(lb, id, &s))
-			from = id + 1;
-	for (unsigned i = 0; i < limit; i++)
-		if (!sl_lb_server_there(lb, (from + i) % limit, &s))
-			return (int)((from + i) % limit);
-	return -1;
-}
-
 static void reverse_key(const struct sl_lb_server *s, const struct sl_lb_vip_key *vip,
 			struct sl_lb_vip_key *key)
 {
@@ -126,49 +101,18 @@ static int write_server(const struct sl_lb *lb, uint32_t id, const struct sl_lb_
 	return 0;
 }
 
-static int choose_id(const struct sl_lb *lb, const struct sl_lb_vip_config *v, unsigned vip,
-		     const struct sl_lb_server_config *c, bool *fresh, struct sl_error *err)
-{
-	unsigned limit = v->keep == SL_LB_KEEP_COOKIE ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
-	int id = find_server(lb, vip, c->addr, c->port);
-	struct sl_lb_server s;
-	char end[64];
-
-	sl_lb_end_text(c->addr, c->v6, c->port, end, sizeof(end));
-	*fresh = id < 0;
-	if (id >= 0 && c->id >= 0 && id != c->id)
-		return sl_error_set(
-			err, -EINVAL,
-			"server %s: id: it has %d and keeps it, or its connections break: "
-			"write that, or remove and apply first",
-			end, id);
-	if (id < 0)
-		id = c->id >= 0 ? c->id : free_id(lb, limit);
-	if (id < 0 || (unsigned)id >= limit)
-		return sl_error_set(err, -EINVAL,
-				    "server %s: %u ids are all that cookie_bits: %u has: raise it",
-				    end, limit, v->bits);
-	if (*fresh && sl_lb_server_there(lb, (uint32_t)id, &s))
-		return sl_error_set(err, -EINVAL,
-				    "server %s: id: %d is another server's: change it", end, id);
-	return id;
-}
-
 static int apply_server(const struct sl_lb *lb, const struct sl_lb_vip_config *v, unsigned vip,
-			const struct sl_lb_server_config *c, struct sl_error *err)
+			const struct sl_lb_server_config *c, uint32_t id, struct sl_error *err)
 {
 	struct sl_lb_server s = {.port = c->port,
 				 .vip = (uint16_t)vip,
 				 .v6 = c->v6,
 				 .state = (uint8_t)c->state,
-				 .weight = (uint16_t)c->weight};
-	bool fresh;
-	int id = choose_id(lb, v, vip, c, &fresh, err);
+				 .weight = (uint16_t)c->weight},
+			    old;
 
-	if (id < 0)
-		return id;
 	memcpy(s.addr, c->addr, sizeof(s.addr));
-	return write_server(lb, (uint32_t)id, &s, v, fresh, err);
+	return write_server(lb, id, &s, v, !sl_lb_server_there(lb, id, &old), err);
 }
 
 static bool configured(const struct sl_lb_vip_config *v, const struct sl_lb_server *s)
@@ -180,20 +124,33 @@ static bool configured(const struct sl_lb_vip_config *v, const struct sl_lb_serv
 	return false;
 }
 
-/* Servers that `v` does not name (NULL: all of them) go; the rows must not name them any more. */
+/* Whose answers come from there may be another server's by now: one that moved to another VIP. */
+static void forget_answers(const struct sl_lb *lb, uint32_t id, const struct sl_lb_server *s,
+			   const struct sl_lb_vip_key *vip)
+{
+	struct sl_lb_reverse to;
+	struct sl_lb_vip_key from;
+
+	reverse_key(s, vip, &from);
+	if (!bpf_map_lookup_elem(lb->map[SL_LB_M_REVERSE], &from, &to) && to.server == id)
+		bpf_map_delete_elem(lb->map[SL_LB_M_REVERSE], &from);
+}
+
+/*
+ * Servers that `v` does not name (NULL: all of them) go; the rows must not name them any more. The
+ * address stays: a packet that is on its way there needs it, and the id is seen to have been used.
+ */
 static void remove_servers(const struct sl_lb *lb, unsigned vip, const struct sl_lb_vip_key *key,
 			   const struct sl_lb_vip_config *v)
 {
-	const struct sl_lb_server none = {0};
-	struct sl_lb_vip_key from;
 	struct sl_lb_server s;
 
 	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++) {
 		if (!sl_lb_server_there(lb, id, &s) || s.vip != vip || configured(v, &s))
 			continue;
-		reverse_key(&s, key, &from);
-		bpf_map_delete_elem(lb->map[SL_LB_M_REVERSE], &from);
-		bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, &none, BPF_ANY);
+		forget_answers(lb, id, &s, key);
+		s.state = SL_LB_ABSENT;
+		bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, &s, BPF_ANY);
 	}
 }
 
@@ -236,11 +193,12 @@ static struct sl_lb_vip_key address_key(struct sl_lb_vip_key key)
 }
 
 static int vip_id(const struct sl_lb_vip_entry *vips, unsigned n, const struct sl_lb_vip_key *key,
-		  bool *taken)
+		  const bool *taken)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (same_vip(&vips[i].key, key))
-			return vips[i].vip.id;
+	const struct sl_lb_vip_entry *old = sl_lb_find_vip(vips, n, key);
+
+	if (old)
+		return old->vip.id;
 	for (int id = 0; id < SL_LB_MAX_VIPS; id++)
 		if (!taken[id])
 			return id;
@@ -249,7 +207,7 @@ static int vip_id(const struct sl_lb_vip_entry *vips, unsigned n, const struct s
 
 /* Servers, rows, then the VIP itself: once it is there it can be served. */
 static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, unsigned id,
-		     struct sl_error *err)
+		     const uint16_t *ids, struct sl_error *err)
 {
 	struct sl_lb_vip vip = {.id = (uint16_t)id,
 				.select = (uint8_t)v->select,
@@ -260,7 +218,7 @@ static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, u
 
 	drain_servers(lb, id, v);
 	for (unsigned i = 0; !rc && i < v->servers_n; i++)
-		rc = apply_server(lb, v, id, &v->servers[i], err);
+		rc = apply_server(lb, v, id, &v->servers[i], ids[i], err);
 	if (!rc)
 		rc = sl_lb_deal(lb, id, v->select, err);
 	if (rc)
@@ -296,99 +254,125 @@ static void remove_vips(const struct sl_lb *lb, const struct sl_lb_config *confi
 	}
 }
 
-static int apply_control(const struct sl_lb *lb, const struct sl_lb_config *config,
-			 struct sl_error *err)
+static int apply_control(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
 {
 	struct sl_lb_control ctl;
 	uint32_t zero = 0;
 
 	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
 		return refused(err, "lb_control");
-	if (config->has_secret && memcmp(ctl.key[ctl.phase & 1], config->secret, 16)) {
-		bool first = !ctl.key[0][0] && !ctl.key[0][1];
-
-		if (!first)
-			ctl.phase ^= 1;
-		memcpy(ctl.key[ctl.phase & 1], config->secret, 16);
-	}
+	if (config->has_secret && !ctl.key[0][0] && !ctl.key[0][1])
+		memcpy(ctl.key[0], config->secret, sizeof(ctl.key[0]));
 	for (unsigned i = 0; i < 2; i++)
 		if (!ctl.key[i][0] && !ctl.key[i][1] &&
 		    getrandom(ctl.key[i], sizeof(ctl.key[i]), 0) != sizeof(ctl.key[i]))
 			return refused(err, "a secret");
 	ctl.inserts_max = config->inserts_max;
-	return bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY)
-		       ? refused(err, "lb_control")
-		       : 0;
+	if (bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY))
+		return refused(err, "lb_control");
+	if (config->has_secret && memcmp(ctl.key[ctl.phase & 1], config->secret, 16) != 0)
+		return sl_lb_rotate(lb, config->secret, err);
+	return 0;
+}
+
+static int apply_vips(const struct sl_lb *lb, const struct sl_lb_config *config,
+		      const struct sl_lb_vip_entry *vips, unsigned n, const uint16_t *ids,
+		      struct sl_error *err)
+{
+	bool taken[SL_LB_MAX_VIPS] = {false};
+	int rc = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		taken[vips[i].vip.id % SL_LB_MAX_VIPS] = true;
+	for (unsigned i = 0; !rc && i < config->vips_n; ids += config->vips[i++].servers_n) {
+		int id = vip_id(vips, n, &config->vips[i].key, taken);
+
+		if (id < 0)
+			return sl_error_set(err, -ENOSPC,
+					    "more than %d VIPs, with those to be removed: "
+					    "apply without those first",
+					    SL_LB_MAX_VIPS);
+		taken[id] = true;
+		rc = apply_vip(lb, &config->vips[i], (unsigned)id, ids, err);
+	}
+	return rc;
 }
 
 int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
 {
-	bool taken[SL_LB_MAX_VIPS] = {false};
 	struct sl_lb_vip_entry *vips;
+	uint16_t *ids;
 	unsigned n;
 	int rc = sl_lb_vips(lb, &vips, &n);
 
 	if (rc)
 		return sl_error_set(err, rc, "cannot read the VIPs: %s", strerror(-rc));
-	rc = apply_control(lb, config, err);
-	for (unsigned i = 0; i < n; i++)
-		taken[vips[i].vip.id % SL_LB_MAX_VIPS] = true;
-	for (unsigned i = 0; !rc && i < config->vips_n; i++) {
-		struct sl_lb_vip_key key = config->vips[i].key;
-		int id = vip_id(vips, n, &key, taken);
-
-		if (id < 0) {
-			rc = sl_error_set(err, -ENOSPC,
-					  "more than %d VIPs, with those to be removed: "
-					  "apply without those first",
-					  SL_LB_MAX_VIPS);
-			break;
-		}
-		taken[id] = true;
-		rc = apply_vip(lb, &config->vips[i], (unsigned)id, err);
-	}
+	rc = sl_lb_check(lb, config, vips, n, &ids, err);
+	if (!rc)
+		rc = apply_control(lb, config, err);
+	if (!rc)
+		rc = apply_vips(lb, config, vips, n, ids, err);
 	if (!rc)
 		remove_vips(lb, config, vips, n);
+	free(ids);
 	free(vips);
 	for (unsigned i = 0; !rc && i < config->ifaces_n; i++)
 		rc = sl_lb_attach(lb, config->ifaces[i], err);
 	return rc;
 }
 
-static unsigned select_of(const struct sl_lb *lb, unsigned vip)
+static const struct sl_lb_vip_entry *vip_of(const struct sl_lb_vip_entry *vips, unsigned n,
+					    unsigned id)
 {
-	struct sl_lb_vip_entry *vips;
-	unsigned n, select = SL_LB_BY_HASH;
-
-	if (sl_lb_vips(lb, &vips, &n))
-		return select;
 	for (unsigned i = 0; i < n; i++)
-		if (vips[i].vip.id == vip)
-			select = vips[i].vip.select;
-	free(vips);
-	return select;
+		if (vips[i].vip.id == id)
+			return &vips[i];
+	return NULL;
+}
+
+/* As in the file, or with the port that it has from its VIP. */
+static bool is_end(const struct sl_lb_server *s, const struct sl_lb_vip_entry *vip,
+		   const __be32 addr[4], __be16 port)
+{
+	return !memcmp(s->addr, addr, sizeof(s->addr)) &&
+	       (s->port == port || (!s->port && vip->key.port == port));
+}
+
+static int set_server(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s,
+		      const struct sl_lb_vip_entry *vip, enum sl_lb_state state, unsigned weight,
+		      struct sl_error *err)
+{
+	if (state != SL_LB_ABSENT)
+		s->state = (uint8_t)state;
+	if (weight)
+		s->weight = (uint16_t)weight;
+	if (bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, s, BPF_ANY))
+		return refused(err, "lb_servers");
+	return sl_lb_deal(lb, s->vip, vip->vip.select, err);
 }
 
 int sl_lb_set(struct sl_lb *lb, const __be32 addr[4], __be16 port, enum sl_lb_state state,
 	      unsigned weight, struct sl_error *err)
 {
+	struct sl_lb_vip_entry *vips;
 	struct sl_lb_server s;
-	int n = 0, rc;
+	unsigned vips_n;
+	int n = 0, rc = sl_lb_vips(lb, &vips, &vips_n);
 
-	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++) {
-		if (!sl_lb_server_there(lb, id, &s) || s.port != port ||
-		    memcmp(s.addr, addr, sizeof(s.addr)) != 0)
+	if (rc)
+		return sl_error_set(err, rc, "cannot read the VIPs: %s", strerror(-rc));
+	for (uint32_t id = 0; !rc && id < SL_LB_MAX_SERVERS; id++) {
+		const struct sl_lb_vip_entry *vip =
+			sl_lb_server_there(lb, id, &s) ? vip_of(vips, vips_n, s.vip) : NULL;
+
+		if (!vip || !is_end(&s, vip, addr, port))
 			continue;
-		s.state = (uint8_t)state;
-		if (weight)
-			s.weight = (uint16_t)weight;
-		if (bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, &s, BPF_ANY))
-			return refused(err, "lb_servers");
-		rc = sl_lb_deal(lb, s.vip, select_of(lb, s.vip), err);
-		if (rc)
-			return rc;
+		rc = set_server(lb, id, &s, vip, state, weight, err);
 		n++;
 	}
+	free(vips);
+	if (rc)
+		return rc;
 	return n ? n
 		 : sl_error_set(err, -ENOENT,
 				"there is no such server: `sluice lb show` lists them");

@@ -71,7 +71,7 @@ static SL_YAML_SETTER(set_name)
 	const char *text = sl_yaml_text(node);
 	struct sl_error why;
 
-	if (!text || sl_instance_name_check(text, &why))
+	if (!text || strchr(text, '.') || sl_instance_name_check(text, &why))
 		return bad(y, node, f);
 	strcpy((char *)base + f->offset, text);
 	return 0;
@@ -91,7 +91,7 @@ static SL_YAML_SETTER(set_secret)
 	c->secret[0] = strtoull(half[0], NULL, 16);
 	c->secret[1] = strtoull(half[1], NULL, 16);
 	c->has_secret = true;
-	return 0;
+	return c->secret[0] || c->secret[1] ? 0 : bad(y, node, f); /* zeros stand for none */
 }
 
 int sl_lb_address_parse(const char *text, __be32 addr[4], bool *v6)
@@ -273,6 +273,23 @@ static const struct sl_yaml_field vip_fields[] = {
 	{NULL},
 };
 
+static int check_vip(struct sl_yaml *y, const yaml_node_t *item, const struct sl_lb_vip_config *v)
+{
+	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select == SL_LB_BY_TURN)
+		return sl_yaml_error(y, item,
+				     "keep: none, select: turn: a connection's second packet goes "
+				     "by the hash, not by turn: write select: hash or keep: table");
+	for (unsigned i = 0; !v->key.port && i < v->servers_n; i++)
+		if (v->servers[i].port)
+			return sl_yaml_error(
+				y, item,
+				"port: any: an answer from a server's port %u could be "
+				"of all of the VIP's: leave the servers' ports out, or "
+				"write the VIP's",
+				ntohs(v->servers[i].port));
+	return 0;
+}
+
 static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void *ctx)
 {
 	struct sl_lb_config *c = ctx;
@@ -291,6 +308,9 @@ static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void 
 		return rc;
 	if (!v->key.addr[0] && !v->key.addr[1] && !v->key.addr[2] && !v->key.addr[3])
 		return sl_yaml_error(y, item, "address is missing: write one such as 192.0.2.1");
+	rc = check_vip(y, item, v);
+	if (rc)
+		return rc;
 	for (unsigned k = 0; k < i; k++)
 		if (!memcmp(&c->vips[k].key, &v->key, sizeof(v->key)))
 			return sl_yaml_error(y, item, "the same VIP twice: remove one");
@@ -325,7 +345,7 @@ static SL_YAML_SETTER(set_ifaces)
 static const struct sl_yaml_field fields[] = {
 	{"version", set_version, 0, .mend = "write 1"},
 	{"name", set_name, offsetof(struct sl_lb_config, name),
-	 .mend = "write 1 to 31 letters, digits, dots, dashes"},
+	 .mend = "write 1 to 31 letters, digits, dashes, underscores"},
 	{"interfaces", set_ifaces, 0, .mend = ""},
 	{"secret", set_secret, 0,
 	 .mend = "write 32 hexadecimal digits, the same on every balancer: openssl rand -hex 16"},

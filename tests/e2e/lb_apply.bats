@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What `sluice lb apply` and `set` make of a file: the servers are addresses of the balancer's own, nobody listens.
+load common
+
+setup() {
+	needs_root
+	ip netns add "$NAME-lb"
+	at lb ip link set lo up
+	at lb sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	at lb ip link add a0 type veth peer name a1
+	at lb ip link set a0 up
+	at lb ip link set a1 up
+}
+
+teardown() {
+	lb remove -n "$NAME" 2>/dev/null || true
+	ip netns del "$NAME-lb"
+}
+
+at() { nsenter --net="/run/netns/$NAME-$1" -- "${@:2}"; }
+lb() { at lb "$SLUICE" lb "$@"; }
+
+# file VIP...: each the inside of a mapping
+file() {
+	printf 'version: 1\nname: %s\ninterfaces: [a0]\nvips:\n' "$NAME"
+	[ $# = 0 ] || printf '  - {protocol: udp, %s}\n' "$@"
+}
+apply() {
+	file "$@" >"$BATS_TEST_TMPDIR/lb.yaml"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+}
+state() { lb show -n "$NAME" -j | jq -S 'del(.counts, .. | .clock?, .packets?, .bytes?)'; }
+# answers ADDRESS PORT: the server whose answers come from there, or "none"; the pin is read by the map's own types.
+answers() {
+	bpftool -j map dump pinned "/sys/fs/bpf/sluice/lb-1/$NAME/lb_reverse" |
+		jq -r --argjson a "$(at lb python3 -c "import socket,struct,sys; print(struct.unpack('=I', socket.inet_aton(sys.argv[1]))[0])" "$1")" \
+			--argjson p "$(python3 -c "import socket,sys; print(socket.htons(int(sys.argv[1])))" "$2")" \
+			'[.[].formatted | select(.key.addr[3] == $a and .key.port == $p) | .value.vip] | if . == [] then "none" else .[0] end'
+}
+
+@test "a server that moves to another VIP, or is written otherwise, keeps its answers" {
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: "10.8.0.1:53"}]' 'address: 10.9.0.2, port: 53, servers: []'
+	[ "$(answers 10.8.0.1 53)" = 0 ]
+	apply 'address: 10.9.0.2, port: 53, servers: [{address: "10.8.0.1:53"}]' 'address: 10.9.0.1, port: 53, servers: []'
+	[ "$(answers 10.8.0.1 53)" = 1 ]
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: "10.8.0.1:53"}]'
+	[ "$(answers 10.8.0.1 53)" = 0 ]
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1}]'
+	[ "$(answers 10.8.0.1 53)" = 0 ]
+	apply 'address: 10.9.0.1, port: 53, servers: []'
+	[ "$(answers 10.8.0.1 53)" = none ]
+}
+
+@test "what cannot be applied is found out before anything changes" {
+	local before bad=$BATS_TEST_TMPDIR/bad.yaml one='protocol: tcp, address: 10.9.0.1, port: 80'
+	tcp() { file "$@" | sed 's/protocol: udp, //'; }
+	tcp "$one, servers: [{address: \"10.8.0.1:80\"}, {address: \"10.8.0.2:80\", id: 0}]" >"$BATS_TEST_TMPDIR/lb.yaml"
+	at lb ip addr add 10.8.0.1/32 dev lo
+	at lb ip addr add 10.8.0.2/32 dev lo
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml" 2>/dev/null
+	expect "$(lb show -n "$NAME" -j)" '[.vips[0].servers[].address] == ["10.8.0.2:80", "10.8.0.1:80"]'
+	before=$(state)
+	tcp "$one, cookie_bits: 10, servers: []" >"$bad"
+	refused -2 'cookie_bits: it has 9' lb apply "$bad"
+	tcp "$one, keep: table, servers: []" >"$bad"
+	refused -2 'keep: it is cookie' lb apply "$bad"
+	tcp "$one, servers: [{address: \"10.8.0.9:80\", id: 0}]" >"$bad"
+	refused -2 "id: 0 is another server's" lb apply "$bad"
+	tcp "$one, servers: [{address: \"10.8.0.9:80\", id: 256}]" >"$bad"
+	refused -2 'cookie_bits: 9 ends at 255' lb apply "$bad"
+	tcp "$one, servers: []" | sed 's/\[a0\]/[a0, nosuch]/' >"$bad"
+	refused 'interfaces: nosuch' lb apply "$bad"
+	at lb sysctl -qw net.ipv4.conf.a1.forwarding=0
+	tcp "$one, servers: []" | sed 's/\[a0\]/[a0, a1]/' >"$bad"
+	refused 'a1 does not forward' lb apply "$bad"
+	tcp "$one, select: turn, keep: none, servers: []" >"$bad"
+	refused -2 'write select: hash' lb apply --check "$bad"
+	tcp 'address: 10.9.0.1, servers: [{address: "10.8.0.1:80"}]' >"$bad"
+	refused -2 "leave the servers' ports out" lb apply --check "$bad"
+	tcp "$one, servers: []" | sed 's/^name: .*/name: a.b/' >"$bad"
+	refused -2 'letters, digits, dashes, underscores' lb apply --check "$bad"
+	tcp "$one, servers: []" | sed 's/^name: .*/secret: 00000000000000000000000000000000/' >"$bad"
+	refused -2 '32 hexadecimal digits' lb apply --check "$bad"
+	[ "$before" = "$(state)" ]
+}
+
+@test "set changes what it is told, and finds a server with its VIP's port" {
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, state: drain}, {address: 10.8.0.2}]'
+	lb set -n "$NAME" 10.8.0.1 -w 7
+	expect "$(lb show -n "$NAME" -j)" '.vips[0].servers[0] | .weight == 7 and .state == "drain"'
+	lb set -n "$NAME" 10.8.0.1:53 -s up
+	expect "$(lb show -n "$NAME" -j)" '.vips[0].servers[0] | .weight == 7 and .state == "up"'
+	refused -2 'say --state' lb set -n "$NAME" 10.8.0.1
+	refused 'no such server' lb set -n "$NAME" 10.8.0.1:54 -s up
+}
+
+@test "two thousand servers are no matter of minutes; a pin that is lost is no balancer's end" {
+	local list i
+	for ((i = 0; i < 2000; i++)); do list+="{address: 10.8.$((i / 250)).$((i % 250 + 1))}, "; done
+	SECONDS=0
+	apply "address: 10.9.0.1, port: 53, servers: [$list]"
+	apply "address: 10.9.0.1, port: 53, servers: [$list]"
+	lb show -n "$NAME" -j >"$BATS_TEST_TMPDIR/show"
+	[ "$SECONDS" -lt 10 ]
+	expect "$(jq '.vips[0].servers | length' "$BATS_TEST_TMPDIR/show")" '. == 2000'
+	rm "/sys/fs/bpf/sluice/lb-1/$NAME/lb_ports"
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1}]'
+	[ "$(at lb bpftool -j net show | jq '[.[].xdp[] | select(.devname == "a0")] | length')" = 1 ]
+	[ "$(at lb ip -j -d link show a0 | jq '.[0].xdp.prog.id')" = "$(bpftool -j prog show pinned "/sys/fs/bpf/sluice/lb-1/$NAME/prog" | jq .id)" ]
+}

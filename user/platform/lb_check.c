@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/lb_check.h"
+
+#define NO_ID 0xffff
+
+struct plan {
+	const struct sl_lb *lb;
+	uint16_t *ids; /* of the servers in the order of the file */
+	bool taken[SL_LB_MAX_SERVERS];
+};
+
+const struct sl_lb_vip_entry *sl_lb_find_vip(const struct sl_lb_vip_entry *vips, unsigned n,
+					     const struct sl_lb_vip_key *key)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!memcmp(&vips[i].key, key, sizeof(*key)))
+			return &vips[i];
+	return NULL;
+}
+
+static bool has_cookies(const struct sl_lb_vip_key *key, unsigned keep)
+{
+	return key->proto == IPPROTO_TCP && keep == SL_LB_KEEP_COOKIE;
+}
+
+static unsigned id_limit(const struct sl_lb_vip_config *v)
+{
+	return has_cookies(&v->key, v->keep) ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
+}
+
+/* --- VIPs: clients hold timestamps as they were written until now */
+
+static int check_vip(const struct sl_lb_vip_config *v, const struct sl_lb_vip_entry *old,
+		     struct sl_error *err)
+{
+	bool now = has_cookies(&v->key, v->keep),
+	     then = old && has_cookies(&old->key, old->vip.keep);
+	char address[64];
+
+	if (!old || (now == then && (!now || v->bits == old->vip.bits)))
+		return 0;
+	sl_lb_end_text(v->key.addr, v->v6, v->key.port, address, sizeof(address));
+	if (now != then)
+		return sl_error_set(
+			err, -EINVAL,
+			"VIP %s: keep: it is %s, and open connections would break: write "
+			"that, or apply without the VIP first",
+			address, sl_lb_keep_words[old->vip.keep % 3]);
+	return sl_error_set(
+		err, -EINVAL,
+		"VIP %s: cookie_bits: it has %u, and open connections would break: write "
+		"that, or apply without the VIP first",
+		address, old->vip.bits);
+}
+
+/* --- ids */
+
+static int own_id(const struct sl_lb *lb, unsigned vip, const struct sl_lb_server_config *c)
+{
+	struct sl_lb_server s;
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
+		if (sl_lb_server_there(lb, id, &s) && s.vip == vip && s.port == c->port &&
+		    !memcmp(s.addr, c->addr, sizeof(s.addr)))
+			return (int)id;
+	return -1;
+}
+
+/* The one after the highest that ever was, so that an id that was given back rests for long. */
+static int free_id(const struct plan *p, unsigned limit)
+{
+	struct sl_lb_server s;
+	unsigned from = 0;
+
+	for (uint32_t id = 0; id < limit; id++) {
+		sl_lb_server(p->lb, id, &s);
+		if (p->taken[id] || s.addr[0] || s.addr[1] || s.addr[2] || s.addr[3])
+			from = id + 1;
+	}
+	for (unsigned i = 0; i < limit; i++)
+		if (!p->taken[(from + i) % limit])
+			return (int)((from + i) % limit);
+	return -1;
+}
+
+/* One that the server has or asks for; NO_ID: any will do. */
+static int fixed_id(struct plan *p, const struct sl_lb_vip_config *v,
+		    const struct sl_lb_vip_entry *old, const struct sl_lb_server_config *c,
+		    uint16_t *to, struct sl_error *err)
+{
+	int own = old ? own_id(p->lb, old->vip.id, c) : -1, id = own >= 0 ? own : c->id;
+	char end[64];
+
+	sl_lb_end_text(c->addr, c->v6, c->port, end, sizeof(end));
+	*to = NO_ID;
+	if (own >= 0 && c->id >= 0 && own != c->id)
+		return sl_error_set(
+			err, -EINVAL,
+			"server %s: id: it has %d and keeps it, or its connections break: "
+			"write that, or remove and apply first",
+			end, own);
+	if (id >= (int)id_limit(v))
+		return sl_error_set(err, -EINVAL,
+				    "server %s: id: cookie_bits: %u ends at %u: write less, or "
+				    "raise cookie_bits",
+				    end, v->bits, id_limit(v) - 1);
+	if (own < 0 && id >= 0 && p->taken[id])
+		return sl_error_set(err, -EINVAL,
+				    "server %s: id: %d is another server's: change it", end, id);
+	if (id < 0)
+		return 0;
+	p->taken[id] = true;
+	*to = (uint16_t)id;
+	return 0;
+}
+
+static int any_id(struct plan *p, const struct sl_lb_vip_config *v,
+		  const struct sl_lb_server_config *c, uint16_t *to, struct sl_error *err)
+{
+	int id = free_id(p, id_limit(v));
+	char end[64];
+
+	sl_lb_end_text(c->addr, c->v6, c->port, end, sizeof(end));
+	if (id < 0)
+		return sl_error_set(err, -EINVAL,
+				    "server %s: %u ids are all that cookie_bits: %u has: raise it",
+				    end, id_limit(v), v->bits);
+	p->taken[id] = true;
+	*to = (uint16_t)id;
+	return 0;
+}
+
+static int plan_ids(struct plan *p, const struct sl_lb_config *config,
+		    const struct sl_lb_vip_entry *vips, unsigned n, struct sl_error *err)
+{
+	uint16_t *to = p->ids;
+	struct sl_lb_server s;
+	int rc = 0;
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
+		p->taken[id] = sl_lb_server_there(p->lb, id, &s);
+	for (unsigned i = 0; !rc && i < config->vips_n; i++) {
+		const struct sl_lb_vip_config *v = &config->vips[i];
+		const struct sl_lb_vip_entry *old = sl_lb_find_vip(vips, n, &v->key);
+
+		rc = check_vip(v, old, err);
+		for (unsigned k = 0; !rc && k < v->servers_n; k++)
+			rc = fixed_id(p, v, old, &v->servers[k], to++, err);
+	}
+	to = p->ids;
+	for (unsigned i = 0; !rc && i < config->vips_n; i++)
+		for (unsigned k = 0; !rc && k < config->vips[i].servers_n; k++, to++)
+			if (*to == NO_ID)
+				rc = any_id(p, &config->vips[i], &config->vips[i].servers[k], to,
+					    err);
+	return rc;
+}
+
+/* --- interfaces: bpf_fib_lookup() finds no way from one that does not forward */
+
+static bool forwards(const char *ifname, int family)
+{
+	char file[128], value = '1';
+	FILE *f;
+
+	snprintf(file, sizeof(file), "/proc/sys/net/ipv%d/conf/%s/forwarding", family, ifname);
+	f = fopen(file, "re");
+	if (f) {
+		value = (char)fgetc(f);
+		fclose(f);
+	}
+	return value != '0';
+}
+
+static int check_ifaces(const struct sl_lb_config *config, struct sl_error *err)
+{
+	bool families[2] = {false};
+
+	for (unsigned i = 0; i < config->vips_n; i++)
+		families[config->vips[i].v6] = true;
+	for (unsigned i = 0; i < config->ifaces_n; i++) {
+		const char *name = config->ifaces[i];
+
+		if (!if_nametoindex(name))
+			return sl_error_set(err, -ENODEV,
+					    "interfaces: %s: there is none of that name: `ip link` "
+					    "lists them",
+					    name);
+		if ((families[0] && !forwards(name, 4)) || (families[1] && !forwards(name, 6)))
+			return sl_error_set(err, -EPERM,
+					    "%s does not forward: sysctl -w net.ipv4.ip_forward=1 "
+					    "net.ipv6.conf.all.forwarding=1",
+					    name);
+	}
+	return 0;
+}
+
+int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
+		const struct sl_lb_vip_entry *vips, unsigned n, uint16_t **ids,
+		struct sl_error *err)
+{
+	struct plan *p = calloc(1, sizeof(*p));
+	size_t servers = 1;
+	int rc = check_ifaces(config, err);
+
+	for (unsigned i = 0; i < config->vips_n; i++)
+		servers += config->vips[i].servers_n;
+	*ids = calloc(servers, sizeof(**ids));
+	if (!rc && (!p || !*ids))
+		rc = sl_error_set(err, -ENOMEM, "no memory");
+	if (!rc) {
+		p->lb = lb;
+		p->ids = *ids;
+		rc = plan_ids(p, config, vips, n, err);
+	}
+	free(p);
+	if (!rc)
+		return 0;
+	free(*ids);
+	*ids = NULL;
+	return rc;
+}
