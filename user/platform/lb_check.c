@@ -212,9 +212,9 @@ int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
 	for (unsigned i = 0; i < config->vips_n; i++)
 		servers += config->vips[i].servers_n;
 	*ids = calloc(servers, sizeof(**ids));
-	if (!rc && (!p || !*ids))
+	if (!p || !*ids) {
 		rc = sl_error_set(err, -ENOMEM, "no memory");
-	if (!rc) {
+	} else if (!rc) {
 		p->lb = lb;
 		p->ids = *ids;
 		rc = plan_ids(p, config, vips, n, err);

@@ -127,7 +127,7 @@ int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port)
 		return sl_lb_address_parse(text, addr, v6);
 	if (bracket && (!strchr(text, ']') || (colon && colon < strchr(text, ']'))))
 		colon = NULL;
-	n = bracket ? strcspn(text + 1, "]") : (size_t)(colon - text);
+	n = bracket ? strcspn(text + 1, "]") : strcspn(text, ":");
 	if (n >= sizeof(host) || (bracket && text[n + 1] != ']') ||
 	    (bracket && text[n + 2] && text + n + 2 != colon))
 		return -EINVAL;
