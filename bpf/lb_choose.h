@@ -111,16 +111,14 @@ static __always_inline void lb_forget(const struct lb *k, __u16 vip)
 }
 
 /* A flood of new connections must not push the others out: so many a second, and no more. */
-static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 server,
-				      const struct sl_lb_control *ctl)
+static __always_inline int lb_admit(const struct lb *k, __u16 vip, const struct sl_lb_control *ctl)
 {
-	struct sl_lb_connection key;
 	struct lb_cpu *cpu;
 	__u32 zero = 0, second = k->now_ms >> 10;
 
 	cpu = bpf_map_lookup_elem(&lb_cpus, &zero);
 	if (!cpu)
-		return;
+		return 0;
 	if (cpu->second != second) {
 		cpu->second = second;
 		cpu->inserted = 0;
@@ -128,9 +126,16 @@ static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 serve
 	if (cpu->inserted >= ctl->inserts_max) {
 		lb_count(SL_LB_BYPASSED);
 		lb_forget(k, vip);
-		return;
+		return 0;
 	}
 	cpu->inserted++;
+	return 1;
+}
+
+static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 server)
+{
+	struct sl_lb_connection key;
+
 	lb_connection_key(k, vip, &key);
 	if (!bpf_map_update_elem(&lb_connections, &key, &server, BPF_ANY))
 		lb_count(SL_LB_INSERTED);
@@ -220,18 +225,22 @@ static __always_inline int lb_cookie(struct xdp_md *ctx, const struct lb *k,
 
 /*
  * Neither a cookie nor the table knows it. A UDP flow, say, starts so; of TCP it is the middle of a
- * connection, which the hash finds if no row changed since.
+ * connection, which the hash finds if no row changed since. What the table does not take goes by
+ * the hash as well: in turn, its next packet would go elsewhere.
  */
 static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_control *ctl,
 				      struct lb_choice *c, int starts)
 {
+	int remember = k->p.proto != SL_IP_TCP && c->vip.keep != SL_LB_KEEP_NONE;
+	int admitted = remember && lb_admit(k, c->vip.id, ctl);
+
 	c->how = starts ? SL_LB_NEW : SL_LB_HASHED;
-	if (lb_pick(k, c, starts ? c->vip.select : SL_LB_BY_HASH)) {
+	if (lb_pick(k, c, starts && admitted == remember ? c->vip.select : SL_LB_BY_HASH)) {
 		c->how = SL_LB_DROP_NO_SERVER;
 		return -1;
 	}
-	if (k->p.proto != SL_IP_TCP && c->vip.keep != SL_LB_KEEP_NONE)
-		lb_insert(k, c->vip.id, c->server, ctl);
+	if (admitted)
+		lb_insert(k, c->vip.id, c->server);
 	return 0;
 }
 

@@ -591,6 +591,98 @@ Test(lb, floods_bypass_the_connection_table)
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_INSERTED) + lb_rig_count(&rig, SL_LB_BYPASSED), 3000);
 }
 
+/* A datagram to the VIP; `check`: its checksum is right, else there is none. */
+static void datagram(struct frame *f, bool v6, uint16_t port, bool check)
+{
+	__be32 client[4], vip[4];
+	unsigned size = v6 ? 16 : 4, l4;
+	uint32_t sum;
+
+	*f = (struct frame){0};
+	lb_client(v6, client);
+	lb_vip_address(v6, vip);
+	put_ethernet(f, 0, v6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
+	if (v6) {
+		put32(f, 0x60000000);
+		put32(f, 12 << 16 | 17 << 8 | 64);
+	} else {
+		put32(f, 0x45000020);
+		put32(f, 0x12340000);
+		put32(f, 0x40110000);
+	}
+	put_bytes(f, (uint8_t *)client + 16 - size, size);
+	put_bytes(f, (uint8_t *)vip + 16 - size, size);
+	if (!v6) {
+		sum = ~lb_sum(f->b + 14, 20, 0) & 0xffff;
+		f->b[24] = (uint8_t)(sum >> 8);
+		f->b[25] = (uint8_t)sum;
+	}
+	l4 = f->len;
+	put16(f, port);
+	put16(f, 80);
+	put32(f, 12 << 16);
+	put32(f, 0xdeadbeef);
+	if (!check)
+		return;
+	sum = ~lb_sum(f->b + l4, 12, lb_sum(f->b + l4 - 2 * size, 2 * size, 17 + 12)) & 0xffff;
+	sum = sum ? sum : 0xffff;
+	f->b[l4 + 6] = (uint8_t)(sum >> 8);
+	f->b[l4 + 7] = (uint8_t)sum;
+}
+
+static void udp_vip(bool v6, enum sl_lb_select select)
+{
+	struct sl_lb_vip_key key = {.proto = IPPROTO_UDP, .port = htons(80)};
+	struct sl_lb_vip vip = {.id = v6, .keep = SL_LB_KEEP_TABLE, .select = (uint8_t)select};
+
+	lb_vip_address(v6, key.addr);
+	lb_put(rig.skel->maps.lb_vips, &key, &vip);
+}
+
+/* None stays none, a right one right, and never zero, which would be none. */
+Test(lb, checksums_of_datagrams)
+{
+	struct frame f;
+
+	lb_rig_up(&rig, SL_LB_KEEP_TABLE, 9);
+	udp_vip(false, SL_LB_BY_HASH);
+	udp_vip(true, SL_LB_BY_HASH);
+	datagram(&f, false, 7, false);
+	cr_expect_eq(memcmp(raw(&f).b + 14 + 20 + 6, "\0\0", 2), 0);
+	for (unsigned port = 1; port < 65536; port += 3) {
+		bool v6 = port & 1;
+		unsigned l4 = v6 ? 54 : 34, ends = v6 ? 32 : 8;
+		struct outcome out;
+
+		datagram(&f, v6, (uint16_t)port, true);
+		out = raw(&f);
+		cr_assert_eq(out.verdict, XDP_REDIRECT);
+		cr_assert(out.b[l4 + 6] || out.b[l4 + 7], "port %u", port);
+		cr_assert_eq(lb_sum(out.b + l4, 12, lb_sum(out.b + l4 - ends, ends, 17 + 12)),
+			     0xffff, "port %u", port);
+	}
+}
+
+/* What is not remembered cannot go in turn: its next datagram would go elsewhere. */
+Test(lb, a_flow_that_is_not_remembered_goes_by_the_hash)
+{
+	struct outcome first, out;
+	struct frame f;
+
+	lb_rig_up(&rig, SL_LB_KEEP_TABLE, 9);
+	udp_vip(false, SL_LB_BY_TURN);
+	rig.control.inserts_max = 0;
+	lb_rig_control(&rig);
+	datagram(&f, false, 7, true);
+	first = raw(&f);
+	cr_assert_eq(first.verdict, XDP_REDIRECT);
+	for (unsigned i = 0; i < 8; i++) {
+		out = raw(&f);
+		cr_expect_eq(out.b[33], first.b[33]);
+	}
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BYPASSED), 9);
+}
+
 Test(lb, arp_for_a_vip_is_answered_and_no_other)
 {
 	struct frame f = {0};
