@@ -109,3 +109,22 @@ answers() {
 	[ "$(at lb bpftool -j net show | jq '[.[].xdp[] | select(.devname == "a0")] | length')" = 1 ]
 	[ "$(at lb ip -j -d link show a0 | jq '.[0].xdp.prog.id')" = "$(bpftool -j prog show pinned "/sys/fs/bpf/sluice/lb-1/$NAME/prog" | jq .id)" ]
 }
+
+@test "more servers than a process may have files are all probed" {
+	local list i pid
+	at lb ip route add local 10.8.0.0/16 dev lo
+	at lb sysctl -qw net.core.somaxconn=4096
+	at lb python3 -c '
+import socket
+s = socket.create_server(("0.0.0.0", 8080), backlog=4096)
+while True:
+	s.accept()' 3>&- &
+	pid=$!
+	tb_wait 5 at lb bash -c 'exec 3<>/dev/tcp/10.8.0.1/8080'
+	for ((i = 0; i < 300; i++)); do list+="{address: \"10.8.$((i / 250)).$((i % 250 + 1)):8080\"}, "; done
+	file "address: 10.9.0.1, port: 80, cookie_bits: 10, servers: [$list]" | sed 's/protocol: udp, //' >"$BATS_TEST_TMPDIR/lb.yaml"
+	(ulimit -n 256 && lb apply "$BATS_TEST_TMPDIR/lb.yaml") 2>"$BATS_TEST_TMPDIR/err"
+	kill "$pid"
+	wait "$pid" || true
+	! grep -m 3 "does not answer" "$BATS_TEST_TMPDIR/err" || { grep -c "does not answer" "$BATS_TEST_TMPDIR/err"; false; }
+}

@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "platform/clock.h"
 
 #define WAIT_MS 1000
+#define MOST_AT_ONCE 1024
+#define OTHER_FILES 64
 /* An offset for each connection shows at the fifth. */
 #define PROBES 6
 
@@ -136,13 +139,26 @@ static void tell(const struct sl_lb *lb, const struct probe *p)
 			end);
 }
 
+/* poll() refuses more than the process may have files. */
+static unsigned most_at_once(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur <= OTHER_FILES)
+		return 1;
+	return limit.rlim_cur - OTHER_FILES < MOST_AT_ONCE
+		       ? (unsigned)(limit.rlim_cur - OTHER_FILES)
+		       : MOST_AT_ONCE;
+}
+
 void probe_clocks(const struct sl_lb *lb)
 {
 	struct probe *probes = calloc(SL_LB_MAX_SERVERS, sizeof(*probes));
 	unsigned n = probes ? collect(lb, probes) : 0;
 
-	for (unsigned i = 0; n && i < PROBES; i++)
-		probe_round(probes, n);
+	for (unsigned at = 0, most = most_at_once(); at < n; at += most)
+		for (unsigned i = 0; i < PROBES; i++)
+			probe_round(probes + at, n - at < most ? n - at : most);
 	for (unsigned i = 0; i < n; i++)
 		tell(lb, &probes[i]);
 	free(probes);
