@@ -85,6 +85,23 @@ answers() {
 	diff <(echo "$before") <(state)
 }
 
+@test "who comes does not begin with the counts of who had its id" {
+	local map i ones=()
+	for ((i = 0; i < 40; i++)); do ones+=("$((i % 8 == 0))"); done
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, id: 1}]'
+	for map in 'lb_vip_stats key 0' 'lb_server_stats key 1'; do
+		# shellcheck disable=SC2086 # words
+		bpftool map update pinned "/sys/fs/bpf/sluice/lb-1/$NAME/"$map 0 0 0 value "${ones[@]}"
+	done
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, id: 1}]'
+	expect "$(lb show -n "$NAME" -j)" '.vips[0] | .packets > 0 and .servers[0].packets > 0'
+	file >"$BATS_TEST_TMPDIR/lb.yaml"
+	sed -i 's/^vips:$/vips: []/' "$BATS_TEST_TMPDIR/lb.yaml"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	apply 'address: 10.9.0.2, port: 53, servers: [{address: 10.8.0.2, id: 1}]'
+	expect "$(lb show -n "$NAME" -j)" '.vips[0] | .packets == 0 and .servers[0].packets == 0'
+}
+
 @test "set changes what it is told, and finds a server with its VIP's port" {
 	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, state: drain}, {address: 10.8.0.2}]'
 	lb set -n "$NAME" 10.8.0.1 -w 7

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A configuration into the maps of a load balancer, in steps that are whole to every packet. */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,18 @@
 static int refused(struct sl_error *err, const char *what)
 {
 	return sl_error_set(err, -errno, "cannot write %s: %s", what, strerror(errno));
+}
+
+/* An id that is given anew does not begin with what the one before it got. */
+static int clear_stats(int map, uint32_t id)
+{
+	int cpus = libbpf_num_possible_cpus(), rc = -ENOMEM;
+	struct sl_lb_stats *none = calloc((size_t)(cpus > 0 ? cpus : 1), sizeof(*none));
+
+	if (none)
+		rc = bpf_map_update_elem(map, &id, none, BPF_ANY);
+	free(none);
+	return rc;
 }
 
 /* --- tables */
@@ -94,6 +107,8 @@ static int write_server(const struct sl_lb *lb, uint32_t id, const struct sl_lb_
 	reverse_key(s, &v->key, &from);
 	if (fresh && bpf_map_update_elem(lb->map[SL_LB_M_CLOCKS], &id, &clock, BPF_ANY))
 		return refused(err, "lb_clocks");
+	if (fresh && clear_stats(lb->map[SL_LB_M_SERVER_STATS], id))
+		return refused(err, "lb_server_stats");
 	if (bpf_map_update_elem(lb->map[SL_LB_M_REVERSE], &from, &to, BPF_ANY))
 		return refused(err, "lb_reverse");
 	if (bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, s, BPF_ANY))
@@ -292,6 +307,8 @@ static int apply_vips(const struct sl_lb *lb, const struct sl_lb_config *config,
 					    "more than %d VIPs, with those to be removed: "
 					    "apply without those first",
 					    SL_LB_MAX_VIPS);
+		if (!taken[id] && clear_stats(lb->map[SL_LB_M_VIP_STATS], (uint32_t)id))
+			return refused(err, "lb_vip_stats");
 		taken[id] = true;
 		rc = apply_vip(lb, &config->vips[i], (unsigned)id, ids, err);
 	}
