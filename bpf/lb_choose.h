@@ -111,7 +111,7 @@ static __always_inline void lb_forget(const struct lb *k, __u16 vip)
 }
 
 /* A flood of new connections must not push the others out: so many a second, and no more. */
-static __always_inline int lb_admit(const struct lb *k, __u16 vip, const struct sl_lb_control *ctl)
+static __always_inline int lb_admit(const struct lb *k, const struct sl_lb_control *ctl)
 {
 	struct lb_cpu *cpu;
 	__u32 zero = 0, second = k->now_ms >> 10;
@@ -125,7 +125,6 @@ static __always_inline int lb_admit(const struct lb *k, __u16 vip, const struct 
 	}
 	if (cpu->inserted >= ctl->inserts_max) {
 		lb_count(SL_LB_BYPASSED);
-		lb_forget(k, vip);
 		return 0;
 	}
 	cpu->inserted++;
@@ -232,7 +231,7 @@ static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_con
 				      struct lb_choice *c, int starts)
 {
 	int remember = k->p.proto != SL_IP_TCP && c->vip.keep != SL_LB_KEEP_NONE;
-	int admitted = remember && lb_admit(k, c->vip.id, ctl);
+	int admitted = remember && lb_admit(k, ctl);
 
 	c->how = starts ? SL_LB_NEW : SL_LB_HASHED;
 	if (lb_pick(k, c, starts && admitted == remember ? c->vip.select : SL_LB_BY_HASH)) {
