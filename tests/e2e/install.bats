@@ -66,6 +66,7 @@ nothing_rebuilt() {
 		./include/sluice/cycles.h
 		./include/sluice/error.h
 		./include/sluice/fair.h
+		./include/sluice/lb.h
 		./include/sluice/maps.h
 		./include/sluice/nf.h
 		./include/sluice/packet.h

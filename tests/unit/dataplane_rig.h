@@ -41,6 +41,7 @@ struct rig {
 	uint64_t rows[RIG_BUCKETS], owners[RIG_BUCKETS];
 	struct sl_bucket_cost cost[RIG_WORKERS * RIG_BUCKETS];
 	struct sl_bucket_stats packets[RIG_BUCKETS];
+	struct sl_tenant_ring tenant_rings[SL_MAX_WORKERS];
 	struct sl_move moves[SL_MOVE_LOG];
 	uint8_t area[RIG_FRAMES * RIG_FRAME];
 	uint64_t fill[RIG_FILL], spare[RIG_FRAMES];
@@ -61,6 +62,7 @@ static inline void rig_maps(struct rig *g)
 				       .control = &g->control,
 				       .moves = g->moves};
 	g->inst.iface[0].bucket_stats = g->packets;
+	g->inst.iface[0].tenant_rings = g->tenant_rings;
 }
 
 static inline void rig_home(struct rig *g)
