@@ -7,6 +7,7 @@
  * carries an old epoch, and the numbers tell an old owner when it has seen all that were its.
  */
 #include "steer_flow.h"
+#include "steer_hash.h"
 #include "steer_tenants.h"
 
 #include <xdp/xdp_helpers.h>
@@ -242,7 +243,8 @@ static __always_inline int steer_fast4(struct xdp_md *ctx, const struct sl_contr
 
 	if (!steer_fast_v4(ip, end, &t))
 		return STEER_SLOW;
-	flow.hash = sl_hash_v4(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
+	if (!steer_hash_v4(ctx, ctl, ip, &t, &flow.hash))
+		return STEER_SLOW;
 	flow.proto = t.proto;
 	asm volatile("" : "+r"(ip), "+r"(flow.hash));
 	rc = steer_match(ctx, ctl, m, &t, &ip->saddr, &ip->daddr, SL_META_V4, off);
@@ -263,7 +265,8 @@ static __always_inline int steer_fast6(struct xdp_md *ctx, const struct sl_contr
 
 	if (!steer_fast_v6(ip, end, &t))
 		return STEER_SLOW;
-	flow.hash = sl_hash_v6(ctl->hash_key, ip->saddr, ip->daddr, t.sport, t.dport, t.proto);
+	if (!steer_hash_v6(ctx, ctl, ip, &t, &flow.hash))
+		return STEER_SLOW;
 	flow.proto = t.proto;
 	asm volatile("" : "+r"(ip), "+r"(flow.hash));
 	rc = steer_match(ctx, ctl, m, &t, ip->saddr, ip->daddr, SL_META_V6, off);
@@ -299,6 +302,7 @@ static __noinline int steer_other(struct xdp_md *ctx)
 	rc = steer_slow(ctx, &flow);
 	if (rc != SL_PARSED)
 		return steer_pass(rc);
+	steer_count_software_hash();
 	if (ctl->flags & SL_CTL_TENANTS && !tenants_admit(ctx, &flow))
 		return XDP_DROP;
 	if (ctl->flags & SL_CTL_INBAND)
@@ -316,7 +320,7 @@ int sluice_steer(struct xdp_md *ctx)
 	int rc = STEER_SLOW;
 
 	ctl = bpf_map_lookup_elem(&control, (const void *)&first_entry);
-	if (!ctl || (ctl->flags & STEER_FAST_FLAGS) != SL_CTL_READY ||
+	if (!ctl || (ctl->flags & STEER_FAST_FLAGS) != (SL_CTL_READY | STEER_FAST_HASH) ||
 	    (const void *)((const char *)data + STEER_FAST_LEN) > end)
 		return steer_other(ctx);
 	m = bpf_map_lookup_elem(&match, &ctl->match_set);

@@ -79,7 +79,7 @@ _sluice_value()
 	case "$2 $3" in
 	'tenants --tenant' | 'tenants -t') _sluice_tenants "$1" ;;
 	'attach --mode' | 'attach -M') printf '%s\n' auto native generic ;;
-	'attach --hash' | 'attach -H') printf '%s\n' symmetric toeplitz toeplitz:nic ;;
+	'attach --hash' | 'attach -H') printf '%s\n' symmetric toeplitz toeplitz:nic nic ;;
 	'nic --hardware' | 'nic -H') printf '%s\n' auto on off ;;
 	'attach --match' | 'attach -m') printf '%s\n' all proto= src= dst= port= sport= dport= ;;
 	'run --nf' | 'run -f') printf '%s\n' reflect forward sink flowcount conntrack dpi: firewall: heavyhitters nat44: police: work: ;;

@@ -232,6 +232,8 @@ enum sl_control_flags {
 	SL_CTL_STACK = 1 << 5, /* workers are CPUs, and packets go up the kernel's stack there */
 	SL_CTL_TENANTS = 1 << 6, /* packets have tenants */
 	SL_CTL_TENANT_SET = 1 << 7, /* which entry of `tenant_match` is in force */
+	/* with SL_CTL_TOEPLITZ: taken from the NIC where that gives it, which was asked for */
+	SL_CTL_RX_HASH = 1 << 8,
 };
 
 enum sl_xdp_mode {
@@ -354,6 +356,7 @@ enum sl_steer_count {
 	SL_STAMP_ERROR, /* the driver has no room for metadata; fallback verdict */
 	SL_INFO_FRAGMENT, /* taken, hashed on addresses only */
 	SL_INFO_ICMP_ERROR, /* taken, hashed on the flow that it quotes */
+	SL_INFO_SOFTWARE_HASH, /* SL_CTL_RX_HASH: taken, and the NIC's hash could not be */
 	SL_STEER_COUNTS
 };
 

@@ -74,4 +74,20 @@ fake() { tb_dut timeout 30 "$FAKE" "$@" "$TB_D" "/run/netns/$TB_NAME-gen" "$TB_G
 	run -1 tb_s attach "$TB_D" --match all --hash toeplitz:nic
 	[[ $output == *"its driver tells no key to hash with"* ]]
 	no_xdp
+	run -1 tb_s attach "$TB_D" --match all --hash nic
+	[[ $output == *"its driver tells no key to hash with"* ]]
+	no_xdp
+	refused -2 "it computes its hash" "$SLUICE" attach "$TB_D" --match all --hash nic --stack
+	cat >"$TB_RUN/c.yaml" <<-EOF
+		instances:
+		  - interfaces: [$TB_D]
+		    hash: nic
+		    toeplitz_key: 6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa
+	EOF
+	refused -1 "leave out toeplitz_key" "$SLUICE" check "$TB_RUN/c.yaml"
+	sed -i '/toeplitz_key/d' "$TB_RUN/c.yaml"
+	run -0 "$SLUICE" check "$TB_RUN/c.yaml"
+	# without a NIC's key nothing takes its hash
+	tb_s attach "$TB_D" --match all --hash toeplitz >/dev/null
+	expect "$(tb_s status "$TB_D" -j)" '.interfaces[0].rx_hash == false'
 }

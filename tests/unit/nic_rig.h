@@ -22,7 +22,7 @@ struct nic {
 	unsigned entries;
 	uint32_t reta[ENTRIES], fields[64];
 	unsigned key_bytes; /* KEY, or 0: it does not tell */
-	uint8_t key[KEY], hfunc;
+	uint8_t key[KEY], hfunc, transform;
 	unsigned writes; /* SRSSH */
 	uint32_t table_written, key_written; /* sizes in the latest one */
 	unsigned fields_written;
@@ -63,6 +63,7 @@ static int read_rxfh(struct ethtool_rxfh *x)
 	x->indir_size = nic.entries;
 	x->key_size = nic.key_bytes;
 	x->hfunc = nic.hfunc;
+	(&x->hfunc)[1] = nic.transform;
 	if (!sizes_only) {
 		memcpy(x->rss_config, nic.reta, nic.entries * sizeof(nic.reta[0]));
 		memcpy(x->rss_config + nic.entries, nic.key, nic.key_bytes);

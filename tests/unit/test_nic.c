@@ -10,6 +10,7 @@
 
 #include "nic_rig.h"
 #include "platform/nic.h"
+#include "platform/rx_hash.h"
 
 #define BOTH (SL_HASH_ADDRESSES | SL_HASH_PORTS)
 
@@ -153,6 +154,32 @@ Test(nic, a_key_that_it_does_not_tell)
 		return; /* no driver here has asked the kernel for one */
 	memcpy(key, kernel, sizeof(key));
 	cr_assert_eq(take(), 0);
+}
+
+/* The NIC's number may stand for the computed one only where it is the same. */
+Test(nic, its_own_hash)
+{
+	cr_assert_eq(take(), 0); /* sets all of it */
+	cr_assert_eq(sl_rx_hash_alike(&by_ioctl, NIC_NAME, key, &err), 0, "%s", err.text);
+	key[SL_NIC_KEY - 1] ^= 1; /* in no hash */
+	cr_assert_eq(sl_rx_hash_alike(&by_ioctl, NIC_NAME, key, &err), 0);
+	key[0] ^= 1;
+	cr_assert_eq(sl_rx_hash_alike(&by_ioctl, NIC_NAME, key, &err), -EKEYREJECTED);
+	key[0] ^= 1;
+	nic.hfunc = 2;
+	cr_assert_eq(sl_rx_hash_alike(&by_ioctl, NIC_NAME, key, &err), -EOPNOTSUPP);
+	cr_assert(strstr(err.text, "hfunc toeplitz"));
+	nic.hfunc = SL_RSS_TOEPLITZ;
+	nic.transform = 1; /* symmetric-xor */
+	cr_assert_eq(sl_rx_hash_alike(&by_ioctl, NIC_NAME, key, &err), -EOPNOTSUPP);
+	cr_assert(strstr(err.text, "xfrm none"));
+	nic.transform = 0;
+	nic.fields[UDP_V6_FLOW] = SL_HASH_ADDRESSES;
+	cr_assert_eq(sl_rx_hash_alike(&by_ioctl, NIC_NAME, key, &err), -EOPNOTSUPP);
+	cr_assert(strstr(err.text, "ethtool -N " NIC_NAME " rx-flow-hash udp6 sdfn"));
+	nic.fields[UDP_V6_FLOW] = BOTH;
+	nic.key_bytes = 0;
+	cr_assert_eq(sl_rx_hash_alike(&by_ioctl, NIC_NAME, key, &err), -EOPNOTSUPP);
 }
 
 /* ethtool -L with fewer queues: the old table would name queues that are gone. */

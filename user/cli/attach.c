@@ -54,8 +54,8 @@ static const struct opt attach_options[] = {
 	OPT_CHOICE(struct attach_config, mode, 'M', "mode", "MODE", mode_words,
 		   "native, generic, or auto (default): native if the driver can"),
 	OPT_STRING(struct attach_config, hash, 'H', "hash", "HASH",
-		   "symmetric (default), toeplitz, toeplitz:nic (with the NIC's key), or "
-		   "toeplitz:KEY"),
+		   "symmetric (default), toeplitz, toeplitz:nic (with the NIC's key), "
+		   "toeplitz:KEY, or nic (computed by the NIC)"),
 	OPT_CHOICE(struct attach_config, stamp, 0, "stamp", "WHERE", stamp_words,
 		   "metadata (default), or inband for drivers without room for metadata"),
 	OPT_FLAG(struct attach_config, stack, 'k', "stack",
@@ -112,7 +112,8 @@ static int parse_hash(const struct attach_config *config, struct sl_attach_opts 
 	memcpy(opts->toeplitz_key, default_toeplitz_key, SL_TOEPLITZ_KEY);
 	if (!strcmp(hash, "toeplitz"))
 		return 0;
-	opts->nic_key = !strcmp(hash, "toeplitz:nic");
+	opts->rx_hash = !strcmp(hash, "nic");
+	opts->nic_key = opts->rx_hash || !strcmp(hash, "toeplitz:nic");
 	if (opts->nic_key)
 		return 0;
 	if (!strncmp(hash, "toeplitz:", 9)) {
@@ -125,7 +126,7 @@ static int parse_hash(const struct attach_config *config, struct sl_attach_opts 
 	}
 	return opt_usage(&attach_spec,
 			 "--hash: \"%s\" is not allowed; give symmetric, toeplitz, "
-			 "toeplitz:nic or toeplitz:KEY",
+			 "toeplitz:nic, toeplitz:KEY or nic",
 			 hash);
 }
 
@@ -167,6 +168,9 @@ static int make_opts(const struct attach_config *config, struct sl_rule *rules,
 		return opt_usage(&attach_spec,
 				 "--stack: it needs native mode and metadata; leave --mode generic "
 				 "and --stamp inband away");
+	if (config->stack && config->hash && !strcmp(config->hash, "nic"))
+		return opt_usage(&attach_spec,
+				 "--stack: it computes its hash; give --hash toeplitz:nic");
 	*opts = (struct sl_attach_opts){.instance = config->instance,
 					.ifaces = config->ifaces.v,
 					.ifaces_n = config->ifaces.n,
@@ -197,10 +201,10 @@ static json_t *attached_json(const struct sl_instance *inst, size_t memory)
 	for (unsigned i = 0; i < inst->ifaces; i++) {
 		const struct sl_iface *f = &inst->iface[i];
 
-		json_array_append_new(ifaces,
-				      json_pack("{s:s,s:s,s:i,s:I}", "name", f->name, "mode",
-						mode_name(f->mode), "queues", (int)f->queues,
-						"prog_id", (json_int_t)f->prog_id));
+		json_array_append_new(
+			ifaces, json_pack("{s:s,s:s,s:i,s:I,s:b}", "name", f->name, "mode",
+					  mode_name(f->mode), "queues", (int)f->queues, "prog_id",
+					  (json_int_t)f->prog_id, "rx_hash", f->rx_hash));
 	}
 	return json_pack("{s:s,s:o,s:i,s:i,s:I}", "instance", inst->name, "interfaces", ifaces,
 			 "buckets", (int)inst->hash_buckets, "max_workers", (int)inst->max_workers,
@@ -220,10 +224,11 @@ static int report(const char *iface, size_t memory)
 		status = output_json(attached_json(inst, memory));
 	} else {
 		for (unsigned i = 0; i < inst->ifaces; i++)
-			printf("%s: attached in %s mode, instance %s, %u queue%s, %u buckets\n",
+			printf("%s: attached in %s mode, instance %s, %u queue%s, %u buckets%s\n",
 			       inst->iface[i].name, mode_name(inst->iface[i].mode), inst->name,
 			       inst->iface[i].queues, inst->iface[i].queues == 1 ? "" : "s",
-			       inst->hash_buckets);
+			       inst->hash_buckets,
+			       inst->iface[i].rx_hash ? ", the NIC's hash" : "");
 	}
 	sl_instance_close(inst);
 	return status;

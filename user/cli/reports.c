@@ -135,6 +135,8 @@ static void print_losses(const struct sl_instance *inst, const struct sl_losses 
 	print_side(sl_losses_gap_in(l), quiet, "seen = delivered + lost before a worker");
 	print_side(sl_losses_gap_out(l), quiet,
 		   "delivered = forwarded + consumed + dropped + held");
+	if (l->steer[SL_INFO_SOFTWARE_HASH])
+		print_loss("", "software_hash", l->steer[SL_INFO_SOFTWARE_HASH], l->seen);
 	print_loss("", "passed_to_stack", sl_losses_passed(l), 0);
 	for (unsigned c = SL_PASS_UNCONFIGURED; c <= SL_PASS_UNKNOWN; c++)
 		if (l->steer[c])

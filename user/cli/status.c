@@ -59,9 +59,9 @@ static json_t *interfaces_json(const struct sl_instance *inst)
 		const struct sl_iface *f = &inst->iface[i];
 
 		json_array_append_new(
-			rows, json_pack("{s:s,s:s,s:I,s:I,s:s}", "name", f->name, "mode",
+			rows, json_pack("{s:s,s:s,s:I,s:I,s:b,s:s}", "name", f->name, "mode",
 					mode_name(f->mode), "queues", I(f->queues), "prog_id",
-					I(f->prog_id), "nic",
+					I(f->prog_id), "rx_hash", f->rx_hash, "nic",
 					sl_nic_state_name(sl_nic_state_read(inst, i).state)));
 	}
 	return rows;

@@ -76,7 +76,8 @@ static int attach_one(const struct sl_instance_config *in, struct sl_error *err)
 				      .inband = in->inband,
 				      .stack = in->stack,
 				      .toeplitz = in->toeplitz,
-				      .nic_key = in->nic_key};
+				      .nic_key = in->nic_key || in->rx_hash,
+				      .rx_hash = in->rx_hash};
 	struct sl_instance *inst;
 	int rc;
 

@@ -7,15 +7,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "control/toeplitz.h"
 #include "dataplane/hardware.h"
 #include "dataplane/hardware_internal.h"
 #include "dataplane/log.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
 #include "platform/ethtool.h"
-
-_Static_assert(SL_TOEPLITZ_USED == SL_NIC_KEY, "a NIC's key is what the hash uses");
 
 #define BUSY_MS 100 /* while entries change */
 #define REST_MS 1000
@@ -73,25 +70,11 @@ static int make_counts(struct hw_iface *f)
 	return f->seen && f->count && f->load ? 0 : -ENOMEM;
 }
 
-static int instance_key(const struct sl_instance *inst, uint8_t key[SL_NIC_KEY])
-{
-	struct sl_toeplitz *table = malloc(sizeof(*table));
-	const __u32 zero = 0;
-	int rc = table ? 0 : -ENOMEM;
-
-	if (!rc && bpf_map_lookup_elem(inst->toeplitz_fd, &zero, table))
-		rc = -errno;
-	if (!rc)
-		sl_toeplitz_key(table, key);
-	free(table);
-	return rc;
-}
-
 static int try_take(struct hw_iface *f, struct sl_error *err)
 {
 	uint8_t key[SL_NIC_KEY];
 	unsigned rx = 0, tx;
-	int rc = instance_key(f->dp->inst, key);
+	int rc = sl_nic_instance_key(f->dp->inst->toeplitz_fd, key);
 
 	if (rc)
 		return sl_error_set(err, rc, "map toeplitz: %s", strerror(-rc));

@@ -3,6 +3,7 @@
  * attach.c - what an attach means for what is on the interfaces: new, adopted or replaced.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,20 @@
 #include "platform/discover.h"
 #include "platform/dispatcher.h"
 #include "platform/nic.h"
+
+void sl_attach_note(struct sl_attach *a, const char *fmt, ...)
+{
+	const size_t there = strlen(a->note.text), room = sizeof(a->note.text) - there;
+	va_list ap;
+
+	if (room < 64) /* so many interfaces, all with something to say */
+		return;
+	va_start(ap, fmt);
+	vsnprintf(a->note.text + there + (there ? 2 : 0), room - 2, fmt, ap);
+	va_end(ap);
+	if (there)
+		memcpy(a->note.text + there, "; ", 2);
+}
 
 static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 {
@@ -46,6 +61,9 @@ static int check_opts(const struct sl_attach_opts *opts, struct sl_error *err)
 			err, -EINVAL,
 			"--stack needs native mode and metadata: leave --mode generic and "
 			"--stamp inband away");
+	if (opts->stack && opts->rx_hash)
+		return sl_error_set(err, -EINVAL,
+				    "--stack computes its hash: give toeplitz:nic instead of nic");
 	if (!opts->rules_n && !opts->replace)
 		return sl_error_set(err, -EINVAL,
 				    "no match rule: say what Sluice takes, for example --match "
@@ -209,6 +227,11 @@ static int adopt(struct sl_attach *a, struct sl_error *err)
 		rc = take_rules(a, NULL, err);
 	if (rc)
 		return rc;
+	if (a->rx_hash)
+		sl_attach_note(a,
+			       "%s: the hash is computed, not the NIC's: its program was loaded by "
+			       "another (sluice attach --replace %s)",
+			       t->name, t->name);
 	/* A first look at it may have pinned it already, under the interface's name. */
 	if (!strcmp(t->instance, a->name))
 		return finish(a, err);
@@ -296,6 +319,7 @@ int sl_attach(const struct sl_attach_opts *options, struct sl_error *err)
 	snprintf(a.name, sizeof(a.name), "%s", opts->instance ? opts->instance : opts->ifaces[0]);
 	a.sizes.buckets = opts->buckets ? opts->buckets : SL_DEFAULT_BUCKETS;
 	a.sizes.stack = opts->stack;
+	a.rx_hash = opts->rx_hash;
 	a.sizes.max_workers = opts->max_workers ? opts->max_workers : SL_DEFAULT_MAX_WORKERS;
 	lock = sl_pin_claim(&mounted, err);
 	if (lock < 0)

@@ -22,6 +22,7 @@ struct sl_attach_opts {
 	bool stack; /* to CPUs and up the kernel's stack; when attached anew, one interface */
 	bool toeplitz; /* with this key; when attached anew */
 	bool nic_key; /* with the first interface's own key instead */
+	bool rx_hash; /* with nic_key: the hash that the NIC computed, where it can be had */
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
 	bool stamp_given, hash_given,
 		stack_given; /* with `replace`: what is there must be as above */
@@ -37,7 +38,8 @@ size_t sl_attach_memory(const struct sl_attach_opts *opts);
  * Attach to every interface or to none. Creates the maps, pins them and a bpf_link for each
  * interface, sets the rows, writes rules and local addresses, and only then sets SL_CTL_READY:
  * until then every packet passes. On success err->text is empty, or a line for the operator: native
- * mode was refused and generic taken, and why; or bpffs was mounted.
+ * mode was refused and generic taken, and why; an interface's own hash is not used, and why; or
+ * bpffs was mounted.
  *
  * Rows: bucket b to worker b % max_workers. Without a dataplane every packet passes to the stack
  * whatever its row says, and a dataplane that starts spreads the rows of workers that it has not

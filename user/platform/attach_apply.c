@@ -11,6 +11,7 @@
 #include "platform/discover.h"
 #include "platform/netns.h"
 #include "platform/rules.h"
+#include "platform/rx_hash.h"
 
 /* Which maps the program for target i is loaded over. */
 static struct sl_map_set maps_to_reuse(const struct sl_attach *a, unsigned i)
@@ -31,16 +32,55 @@ static struct sl_map_set maps_to_reuse(const struct sl_attach *a, unsigned i)
 	return reuse;
 }
 
+static int rx_hash_usable(const struct sl_attach *a, const struct sl_target *t,
+			  struct sl_error *why)
+{
+	const enum sl_xdp_mode mode = t->prog.fd < 0 ? a->opts->mode : t->hook.mode;
+	uint8_t key[SL_NIC_KEY];
+	int rc = 0;
+
+	/* an attach that replaces need not be told the key */
+	if (a->base < 0)
+		memcpy(key, a->opts->toeplitz_key, sizeof(key));
+	else
+		rc = sl_nic_instance_key(a->target[a->base].old.fd[SL_MAP_TOEPLITZ], key);
+	if (rc)
+		return sl_error_set(why, rc, "map toeplitz: %s", strerror(-rc));
+	if (mode == SL_XDP_GENERIC)
+		return sl_error_set(why, -EOPNOTSUPP, "there is none in generic mode");
+	return sl_rx_hash_usable(t->name, t->ifindex, key, why);
+}
+
+/* The build for the NIC's hash where that can be had, else the ordinary one, which says why. */
+static int load_one(struct sl_attach *a, struct sl_target *t, const struct sl_map_set *reuse,
+		    struct sl_error *err)
+{
+	struct sl_load_sizes sizes = a->sizes;
+	struct sl_error why;
+	int fd = -1;
+
+	sizes.queues = sl_load_queues(t->name);
+	if (a->rx_hash && !rx_hash_usable(a, t, &why)) {
+		sizes.rx_hash = t->ifindex;
+		fd = sl_load(&sizes, reuse, &t->set, &why);
+		sizes.rx_hash = 0;
+	}
+	t->rx_hash = fd >= 0;
+	if (t->rx_hash)
+		return fd;
+	if (a->rx_hash)
+		sl_attach_note(a, "%s: the hash is computed, not the NIC's: %s", t->name, why.text);
+	return sl_load(&sizes, reuse, &t->set, err);
+}
+
 static int load_all(struct sl_attach *a, struct sl_error *err)
 {
 	for (unsigned i = 0; i < a->n; i++) {
 		struct sl_target *t = &a->target[i];
 		const struct sl_map_set reuse = maps_to_reuse(a, i);
-		struct sl_load_sizes sizes = a->sizes;
 		int rc;
 
-		sizes.queues = sl_load_queues(t->name);
-		t->prog_fd = sl_load(&sizes, &reuse, &t->set, err);
+		t->prog_fd = load_one(a, t, &reuse, err);
 		if (t->prog_fd < 0) {
 			rc = t->prog_fd;
 			t->prog_fd = -1;
@@ -58,19 +98,23 @@ static int load_all(struct sl_attach *a, struct sl_error *err)
 
 static int place(struct sl_attach *a, struct sl_target *t, struct sl_error *err)
 {
+	struct sl_error note = {0};
 	int rc;
 
 	if (t->prog.fd < 0) {
-		/* In generic mode several CPUs may serve one queue: no order to keep. */
-		if (a->sizes.stack)
+		/* In generic mode several CPUs may serve one queue: no order to keep; and it has
+		 * no program for one device. */
+		if (a->sizes.stack || t->rx_hash)
 			t->mode = SL_XDP_NATIVE;
-		t->link_fd = sl_hook_link(t->name, t->ifindex, t->prog_fd, &t->mode, &a->note, err);
+		t->link_fd = sl_hook_link(t->name, t->ifindex, t->prog_fd, &t->mode, &note, err);
 		if (t->link_fd < 0) {
 			rc = t->link_fd;
 			t->link_fd = -1;
 			return rc;
 		}
 		t->linked = true;
+		if (note.text[0])
+			sl_attach_note(a, "%s", note.text);
 		return 0;
 	}
 	rc = sl_hook_swap(t->ifindex, t->hook.mode, t->link_fd, t->prog.fd, t->prog_fd);

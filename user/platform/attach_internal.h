@@ -26,6 +26,7 @@ struct sl_target {
 	struct sl_map_set set;
 	int prog_fd; /* -1: not loaded */
 	enum sl_xdp_mode mode;
+	bool rx_hash; /* the program is for this device, and takes the hash from it */
 	bool swapped, linked; /* done so far, to be undone on failure */
 };
 
@@ -39,8 +40,13 @@ struct sl_attach {
 	struct sl_rule rules[SL_MAX_RULES]; /* in force afterwards */
 	unsigned rules_n;
 	bool local;
+	bool rx_hash; /* the NICs' own hash where they give it */
 	struct sl_error note;
 };
+
+/* Another line for the operator. */
+void sl_attach_note(struct sl_attach *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Look at every interface; changes nothing. */
 int sl_attach_survey(struct sl_attach *a, struct sl_error *err);

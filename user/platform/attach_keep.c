@@ -59,15 +59,17 @@ static int same_key(const struct sl_attach *a, const struct sl_map_set *there, b
 	return rc;
 }
 
-static int keep_hash(const struct sl_attach *a, const struct sl_map_set *there,
+static int keep_hash(struct sl_attach *a, const struct sl_map_set *there,
 		     const struct sl_control *control, struct sl_error *err)
 {
 	const bool toeplitz = control->flags & SL_CTL_TOEPLITZ;
 	bool same = true;
 	int rc = 0;
 
-	if (!a->opts->hash_given)
+	if (!a->opts->hash_given) {
+		a->rx_hash = control->flags & SL_CTL_RX_HASH;
 		return 0;
+	}
 	if (toeplitz && a->opts->toeplitz)
 		rc = same_key(a, there, &same);
 	if (rc)
@@ -104,6 +106,11 @@ int sl_attach_keep_flags(struct sl_attach *a, const struct sl_map_set *there, st
 				    "attach anew",
 				    a->name);
 	a->sizes.stack = stack;
+	if (stack && a->rx_hash)
+		return sl_error_set(err, -EINVAL,
+				    "%s is in mode stack, which computes its hash: give --hash "
+				    "toeplitz:nic instead of nic",
+				    a->name);
 	if (stack && a->n > 1)
 		return sl_error_set(
 			err, -EINVAL,

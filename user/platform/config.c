@@ -105,7 +105,8 @@ static const struct sl_yaml_field instance_fields[] = {
 	 "write a number from 1 to 128"},
 	{"mode", sl_config_set_mode, INSTANCE(mode), .mend = "write auto, native or generic"},
 	{"stamp", sl_config_set_stamp, INSTANCE(inband), .mend = "write metadata or inband"},
-	{"hash", sl_config_set_hash, INSTANCE(toeplitz), .mend = "write symmetric or toeplitz"},
+	{"hash", sl_config_set_hash, INSTANCE(toeplitz),
+	 .mend = "write symmetric, toeplitz or nic"},
 	{"toeplitz_key", sl_config_set_key,
 	 .mend = "write nic, or 40 or 52 bytes in hexadecimal, such as \"6d:5a:56:da:...\""},
 	{"steering", sl_yaml_set_mapping, .fields = steering_fields},
@@ -220,7 +221,16 @@ static int instance_check(struct sl_yaml *y, const yaml_node_t *node, const stru
 		return sl_yaml_error(y, node,
 				     "tenants need AF_XDP: leave out tenants, or write stack: "
 				     "false");
-	if (in->toeplitz && !in->nic_key && !memcmp(in->toeplitz_key, no_key, sizeof(no_key)))
+	if (in->rx_hash && memcmp(in->toeplitz_key, no_key, sizeof(no_key)))
+		return sl_yaml_error(y, node,
+				     "hash: nic has the NIC's key: leave out toeplitz_key, or "
+				     "write hash: toeplitz");
+	if (in->rx_hash && in->stack)
+		return sl_yaml_error(y, node,
+				     "stack: true computes its hash: write hash: toeplitz and "
+				     "toeplitz_key: nic");
+	if (in->toeplitz && !in->nic_key && !in->rx_hash &&
+	    !memcmp(in->toeplitz_key, no_key, sizeof(no_key)))
 		return sl_yaml_error(y, node,
 				     "hash: toeplitz needs toeplitz_key: write nic, or the key "
 				     "that ethtool -x %s shows",

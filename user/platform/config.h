@@ -85,6 +85,7 @@ struct sl_instance_config {
 	bool stack;
 	bool toeplitz;
 	bool nic_key; /* toeplitz_key: nic */
+	bool rx_hash; /* hash: nic */
 	uint8_t toeplitz_key[SL_TOEPLITZ_KEY];
 	bool hardware_given; /* else it stays what it is */
 	enum sl_hardware hardware;

@@ -83,7 +83,14 @@ SL_YAML_SETTER(sl_config_set_stamp)
 
 SL_YAML_SETTER(sl_config_set_hash)
 {
-	return set_either(y, node, f, base, "symmetric", "toeplitz");
+	struct sl_instance_config *in = base;
+	const char *text = sl_yaml_text(node);
+
+	in->rx_hash = text && !strcmp(text, "nic");
+	if (!in->rx_hash)
+		return set_either(y, node, f, base, "symmetric", "toeplitz");
+	in->toeplitz = true;
+	return 0;
 }
 
 SL_YAML_SETTER(sl_config_set_key)

@@ -64,6 +64,10 @@ int sl_configure(struct sl_instance *inst, const struct sl_attach *a, struct sl_
 	}
 	if (!rc)
 		rc = sl_match_write(inst, a->rules, a->rules_n, a->local, err);
+	/* No flow's bucket depends on it, so it may change. */
+	if (!rc && !a->rx_hash)
+		__atomic_fetch_and(&inst->control->flags, ~(__u32)SL_CTL_RX_HASH, __ATOMIC_RELAXED);
+	flags |= a->rx_hash ? SL_CTL_RX_HASH : 0;
 	/* XDP reads the flags of a packet before anything else that is written here. */
 	if (!rc)
 		__atomic_fetch_or(&inst->control->flags, flags, __ATOMIC_RELEASE);

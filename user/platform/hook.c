@@ -173,6 +173,14 @@ uint32_t sl_prog_id(int prog_fd)
 	return bpf_obj_get_info_by_fd(prog_fd, &info, &len) ? 0 : info.id;
 }
 
+bool sl_prog_takes_rx_hash(int prog_fd)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(prog_fd, &info, &len) && !strcmp(info.name, "sluice_rxhash");
+}
+
 bool sl_pin_iface_alive(const char *instance, const struct sl_pin_iface *iface)
 {
 	int link = sl_pin_open_link(instance, iface->name);

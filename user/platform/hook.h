@@ -39,6 +39,7 @@ int sl_hook_clear(int ifindex, enum sl_xdp_mode mode, int old_fd);
 /* Interface of a link, 0 if it is gone. */
 int sl_link_ifindex(int link_fd);
 uint32_t sl_prog_id(int prog_fd); /* 0: unreadable */
+bool sl_prog_takes_rx_hash(int prog_fd); /* it is the build for the NIC's own hash */
 
 /*
  * Does a pinned interface still carry what is pinned? Its interface may be gone, its namespace may

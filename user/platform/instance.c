@@ -254,6 +254,7 @@ static int iface_state(const char *instance, const struct sl_pin_iface *entry,
 		return sl_error_set(err, prog, "%s: pinned program: %s", entry->name,
 				    strerror(-prog));
 	iface->prog_id = sl_prog_id(prog);
+	iface->rx_hash = sl_prog_takes_rx_hash(prog);
 	iface->mode = hook.mode;
 	close(prog);
 	rc = hook.prog_id == iface->prog_id ? 0 : hook.prog_id ? -EEXIST : -ENOENT;

@@ -28,6 +28,7 @@ struct sl_iface {
 	char name[IF_NAMESIZE];
 	int ifindex;
 	uint32_t prog_id;
+	bool rx_hash; /* the program takes the NIC's own hash */
 	bool adopted; /* attached by others (ip link, xdp-loader): no bpf_link of ours */
 	unsigned queues; /* RX queues now; bucket_stats and xsks have room for queues_max */
 	unsigned queues_max;

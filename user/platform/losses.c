@@ -27,6 +27,7 @@ static const char *const steer_names[SL_STEER_COUNTS] = {
 	[SL_STAMP_ERROR] = "stamp_error",
 	[SL_INFO_FRAGMENT] = "fragment",
 	[SL_INFO_ICMP_ERROR] = "icmp_error",
+	[SL_INFO_SOFTWARE_HASH] = "software_hash",
 };
 
 const char *sl_steer_name(enum sl_steer_count c)
@@ -201,7 +202,7 @@ json_t *sl_losses_json(const struct sl_instance *inst, const struct sl_losses *l
 #define I(x) ((json_int_t)(x))
 	return json_pack(
 		"{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:o,"
-		"s:I,s:I,s:I,s:b,s:{s:b,s:b}}",
+		"s:I,s:I,s:I,s:I,s:b,s:{s:b,s:b}}",
 		"seen", I(l->seen), "delivered", I(l->delivered), "ring_full", I(l->ring_full),
 		"no_frame", I(l->no_frame), "no_slot", I(l->no_slot), "stamp_error",
 		I(l->stamp_error), "bad_row", I(l->bad_row), "redirect_error", I(l->redirect_error),
@@ -210,7 +211,8 @@ json_t *sl_losses_json(const struct sl_instance *inst, const struct sl_losses *l
 		I(l->park_overflow), "stray", I(l->stray), "held", I(l->held), "abandoned",
 		I(l->abandoned), "passed_to_stack", I(sl_losses_passed(l)), "passed_by",
 		passed_json(l), "fragments", I(l->steer[SL_INFO_FRAGMENT]), "icmp_errors",
-		I(l->steer[SL_INFO_ICMP_ERROR]), "unaccounted", I(sl_losses_gap_in(l)), "quiet",
+		I(l->steer[SL_INFO_ICMP_ERROR]), "software_hash",
+		I(l->steer[SL_INFO_SOFTWARE_HASH]), "unaccounted", I(sl_losses_gap_in(l)), "quiet",
 		quiet, "identity_ok", "in", !sl_losses_gap_in(l), "out", !sl_losses_gap_out(l));
 #undef I
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/toeplitz.h"
 #include "platform/nic.h"
 #include "platform/nic_kept.h"
+
+_Static_assert(SL_TOEPLITZ_USED == SL_NIC_KEY, "a NIC's key is what the hash uses");
 
 /* 52 bytes in hexadecimal with colons; all zero until the first driver has asked for it. */
 #define KERNEL_KEY "/proc/sys/net/core/netdev_rss_key"
@@ -45,8 +49,22 @@ int sl_nic_key(const struct sl_rss_door *door, const char *ifname, uint8_t key[S
 	return rc;
 }
 
+int sl_nic_instance_key(int toeplitz_fd, uint8_t key[SL_NIC_KEY])
+{
+	struct sl_toeplitz *table = malloc(sizeof(*table));
+	const __u32 zero = 0;
+	int rc = table ? 0 : -ENOMEM;
+
+	if (!rc && bpf_map_lookup_elem(toeplitz_fd, &zero, table))
+		rc = -errno;
+	if (!rc)
+		sl_toeplitz_key(table, key);
+	free(table);
+	return rc;
+}
+
 /* The last bit of a key of 40 bytes is in no window of 32 bits that an input of 36 bytes takes. */
-static bool same_key(const uint8_t *a, const uint8_t *b)
+bool sl_nic_same_key(const uint8_t a[SL_NIC_KEY], const uint8_t b[SL_NIC_KEY])
 {
 	return !memcmp(a, b, SL_NIC_KEY - 1) && !((a[SL_NIC_KEY - 1] ^ b[SL_NIC_KEY - 1]) & 0xfe);
 }
@@ -109,7 +127,7 @@ static int hash_alike(struct sl_nic *nic, const uint8_t key[SL_NIC_KEY], struct 
 		nic->rss.hfunc = SL_RSS_TOEPLITZ;
 	if (nic->rss.key_bytes >= SL_NIC_KEY)
 		memcpy(nic->rss.key, key, SL_NIC_KEY);
-	else if (key_of(&nic->rss, there) || !same_key(there, key))
+	else if (key_of(&nic->rss, there) || !sl_nic_same_key(there, key))
 		return sl_error_set(err, -EKEYREJECTED,
 				    "%s: it does not tell its key, and the instance's is not the "
 				    "kernel's: attach with --hash toeplitz:nic",

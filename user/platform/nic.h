@@ -49,4 +49,10 @@ int sl_nic_restore(const struct sl_rss_door *door, const char *instance, const c
  */
 int sl_nic_key(const struct sl_rss_door *door, const char *ifname, uint8_t key[SL_NIC_KEY]);
 
+/* The key of an instance, from its map `toeplitz`. -ENOMEM, or what the map says. */
+int sl_nic_instance_key(int toeplitz_fd, uint8_t key[SL_NIC_KEY]);
+
+/* Do they hash alike? */
+bool sl_nic_same_key(const uint8_t a[SL_NIC_KEY], const uint8_t b[SL_NIC_KEY]);
+
 #endif /* SL_PLATFORM_NIC_H */

@@ -57,6 +57,8 @@ static int ioctl_get(const struct sl_rss_door *door, const char *ifname, struct 
 	rc = door->ioctl(door->ctx, ifname, x);
 	if (!rc) {
 		rss->hfunc = x->hfunc;
+		/* input_xfrm, which Debian 12's header does not name */
+		rss->transform = (&x->hfunc)[1];
 		rss->entries = x->indir_size;
 		rss->key_bytes = x->key_size;
 		memcpy(rss->reta, x->rss_config, (size_t)x->indir_size * sizeof(rss->reta[0]));

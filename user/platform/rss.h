@@ -21,6 +21,8 @@
 
 struct sl_rss {
 	uint32_t hfunc; /* 0: unknown */
+	uint32_t transform; /* RXH_XFRM_*: of the fields before they are hashed; 0: none. Read only
+			     */
 	unsigned entries; /* 0: the device has no table */
 	unsigned key_bytes; /* 0: it does not show its key */
 	uint32_t reta[SL_RETA_MAX]; /* RX queue of each entry */

@@ -18,6 +18,7 @@
 #define RSS_HFUNC 3
 #define RSS_INDIR 4
 #define RSS_HKEY 5
+#define RSS_INPUT_XFRM 6
 
 static int take(void *to, size_t room, const struct nlattr *attr)
 {
@@ -49,6 +50,9 @@ static int on_rss(const struct nlmsghdr *nlh, void *arg)
 		case RSS_HKEY:
 			len = take(rss->key, sizeof(rss->key), attr);
 			rss->key_bytes = (unsigned)len;
+			break;
+		case RSS_INPUT_XFRM:
+			rss->transform = mnl_attr_get_u32(attr);
 			break;
 		default:
 			break;

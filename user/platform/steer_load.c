@@ -16,14 +16,19 @@
 
 #include "stack.skel.h"
 #include "steer.skel.h"
+#include "steer_rxhash.skel.h"
+
+/* <linux/bpf.h> has it from 6.3 on: the program is for one device, and may ask its driver. */
+#define DEV_BOUND_ONLY (1u << 6)
 
 /* Packets that GRO holds for a tick are held that long only where a tick is 1 ms or less. */
 #define HOLD_TICK_NS 1000000
 #define HOLD_JIFFIES 2
 
-/* One of the two objects: skeletons differ in type only. */
+/* One of the objects: skeletons differ in type only. */
 struct steer_object {
 	struct steer_bpf *steer;
+	struct steer_rxhash_bpf *rxhash;
 	struct stack_bpf *stack;
 	struct bpf_object *obj;
 	struct bpf_program *prog;
@@ -154,10 +159,23 @@ static uint32_t hold_jiffies(void)
 	return tick.tv_sec || tick.tv_nsec > HOLD_TICK_NS ? 0 : HOLD_JIFFIES;
 }
 
-static int object_open(struct steer_object *o, bool stack)
+static int rxhash_open(struct steer_object *o, int ifindex)
+{
+	o->rxhash = steer_rxhash_bpf__open();
+	if (!o->rxhash)
+		return -errno;
+	o->obj = o->rxhash->obj;
+	o->prog = o->rxhash->progs.sluice_rxhash;
+	bpf_program__set_ifindex(o->prog, (__u32)ifindex);
+	return bpf_program__set_flags(o->prog, bpf_program__flags(o->prog) | DEV_BOUND_ONLY);
+}
+
+static int object_open(struct steer_object *o, const struct sl_load_sizes *sizes)
 {
 	*o = (struct steer_object){0};
-	if (stack) {
+	if (sizes->rx_hash)
+		return rxhash_open(o, sizes->rx_hash);
+	if (sizes->stack) {
 		o->stack = stack_bpf__open();
 		if (!o->stack)
 			return -errno;
@@ -176,12 +194,15 @@ static int object_open(struct steer_object *o, bool stack)
 
 static int object_load(const struct steer_object *o)
 {
+	if (o->rxhash)
+		return steer_rxhash_bpf__load(o->rxhash);
 	return o->stack ? stack_bpf__load(o->stack) : steer_bpf__load(o->steer);
 }
 
 static void object_destroy(struct steer_object *o)
 {
 	stack_bpf__destroy(o->stack);
+	steer_rxhash_bpf__destroy(o->rxhash);
 	steer_bpf__destroy(o->steer);
 }
 
@@ -192,7 +213,7 @@ int sl_load(const struct sl_load_sizes *sizes, const struct sl_map_set *reuse,
 	int rc;
 
 	sl_map_set_init(set);
-	rc = object_open(&o, sizes->stack);
+	rc = object_open(&o, sizes);
 	if (rc) {
 		load_error(rc, err);
 		goto out;

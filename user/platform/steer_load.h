@@ -11,6 +11,7 @@
 struct sl_load_sizes {
 	unsigned buckets, max_workers, queues;
 	bool stack; /* mode `stack`: its program and its maps */
+	int rx_hash; /* interface whose own hash the program takes, 0: none */
 };
 
 /* Entries of map `id` at these sizes. */
@@ -20,10 +21,10 @@ uint32_t sl_load_entries(enum sl_map_id id, const struct sl_load_sizes *sizes);
 unsigned sl_load_queues(const char *ifname);
 
 /*
- * Load bpf/steer.bpf.c, or bpf/stack.bpf.c. A map of which `reuse` has a descriptor is used as it
- * is, the others are made. Returns the program's fd, and in *set descriptors of all maps, the
- * caller's to close. -EPERM, -ENOMEM, -EINVAL (reused map of another size), or what the verifier
- * says.
+ * Load bpf/steer.bpf.c, bpf/steer_rxhash.bpf.c, or bpf/stack.bpf.c. A map of which `reuse` has a
+ * descriptor is used as it is, the others are made. Returns the program's fd, and in *set
+ * descriptors of all maps, the caller's to close. -EPERM, -ENOMEM, -EINVAL (reused map of another
+ * size), or what the verifier says.
  */
 int sl_load(const struct sl_load_sizes *sizes, const struct sl_map_set *reuse,
 	    struct sl_map_set *set, struct sl_error *err);
