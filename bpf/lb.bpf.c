@@ -234,7 +234,8 @@ __noinline int lb_parse(struct xdp_md *ctx, struct lb *k)
 
 	if (!k)
 		return SL_PASS_UNKNOWN;
-	k->now_ms = (__u32)(bpf_ktime_get_ns() / 1000000);
+	/* The last tick's is exact enough for all that uses it, and reads no TSC. */
+	k->now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
 	rc = sl_parse_ethernet(data, end, &off, &type, &k->p.vlans);
 	if (rc == SL_PARSED && type == SL_ETH_IPV4)
 		rc = sl_parse_ipv4(data, end, off, &k->p);
