@@ -41,8 +41,10 @@ ALL_CFLAGS := -std=gnu17 -ffp-contract=off $(CFLAGS) $(WARN) $(DEFS) $(INC) -fPI
 LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -ldl -lm -pthread
 
 # --- BPF objects and skeletons
-BPF_SRC := $(wildcard bpf/*.bpf.c)
-SKEL := $(BPF_SRC:bpf/%.bpf.c=$(B)/bpf/%.skel.h)
+# Those of benches are built beside the others.
+BPF_SRC := $(wildcard bpf/*.bpf.c tests/bench/*.bpf.c)
+vpath %.bpf.c bpf tests/bench
+SKEL := $(patsubst %.bpf.c,$(B)/bpf/%.skel.h,$(notdir $(BPF_SRC)))
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/;s/riscv64/riscv/')
 BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \
 	-Iinclude -Ibpf -Iheaders -idirafter /usr/include/$(shell uname -m)-linux-gnu
@@ -76,7 +78,7 @@ TEST_LIBS := $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)
 .PHONY: all
 all: $(BIN) $(LIBA) $(LIBSO) $(B)/static/libsluice.a $(B)/bpf/steer.bpf.o
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c | tools
+$(B)/bpf/%.bpf.o: %.bpf.c | tools
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $@.d -c $< -o $@.tmp && llvm-strip -g $@.tmp && mv $@.tmp $@

@@ -6,17 +6,14 @@
  */
 #include <getopt.h>
 #include <math.h>
-#include <sched.h>
-#include <sys/utsname.h>
-#include <time.h>
 
 #include "../bpf/rig.h"
 #include "../bpf/frames.h"
 #include "control/tenant_rules.h"
+#include "rounds.h"
 #include "steer_programs.h"
 
 #define REPEAT 250000
-#define ROUNDS_MAX 99
 
 struct subject {
 	const char *name;
@@ -30,57 +27,21 @@ struct subject {
 
 enum { EMPTY, FLOOR, LIBXDP, OURS, TCP6, VLAN, MATCH16, TENANTS, SUBJECTS };
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(const double *values, unsigned n)
-{
-	double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, values, n * sizeof(*values));
-	qsort(sorted, n, sizeof(*sorted), by_value);
-	return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-}
-
-static double median_ratio(const struct subject *a, const struct subject *b, unsigned n)
-{
-	double ratio[ROUNDS_MAX];
-
-	for (unsigned i = 0; i < n; i++)
-		ratio[i] = a->ns[i] / b->ns[i];
-	return median(ratio, n);
-}
-
-static double median_difference(const struct subject *a, const struct subject *b, unsigned n)
-{
-	double extra[ROUNDS_MAX];
-
-	for (unsigned i = 0; i < n; i++)
-		extra[i] = a->ns[i] - b->ns[i];
-	return median(extra, n);
-}
-
 /* ns a packet, or a negative number: the run failed, or the verdict is not the one expected. */
 static double measure(const struct subject *s)
 {
 	uint8_t out[RIG_MAX_FRAME + RIG_META_MAX];
-	struct timespec from, to;
 	struct frame f;
+	double from;
 
 	s->frame(&f);
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f.b, .data_size_in = f.len, .data_out = out,
 		    .data_size_out = sizeof(out), .repeat = REPEAT);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+	from = cpu_ns();
 	if (bpf_prog_test_run_opts(s->prog, &opts) || opts.retval != s->verdict)
 		return -1;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-	/* opts.duration is whole nanoseconds: too coarse for a ratio. CPU time: others run too. */
-	return ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) /
-	       REPEAT;
+	/* opts.duration is whole nanoseconds: too coarse for a ratio. */
+	return (cpu_ns() - from) / REPEAT;
 }
 
 /* 16 prefixes of which the fixtures' addresses meet the last. */
@@ -121,22 +82,6 @@ static int tenants16(struct rig *r)
 	return rc;
 }
 
-static void machine(char *text, size_t size)
-{
-	char line[256], cpu[128] = "unknown";
-	struct utsname u;
-	FILE *f = fopen("/proc/cpuinfo", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "model name : %127[^\n]", cpu) == 1)
-			break;
-	if (f)
-		fclose(f);
-	uname(&u);
-	snprintf(text, size, "\"cpu\":\"%s\",\"cpus\":%ld,\"kernel\":\"%s\"", cpu,
-		 sysconf(_SC_NPROCESSORS_ONLN), u.release);
-}
-
 static int take_turns(struct rig *r, struct subject *s, unsigned rounds)
 {
 	for (unsigned round = 0; round < rounds + 1; round++) /* the first warms up */
@@ -172,12 +117,12 @@ static void report(const struct subject *s, unsigned rounds)
 	       "\"rounds\":%u,\"machine\":{%s}}\n",
 	       median(s[OURS].ns, rounds), median(s[LIBXDP].ns, rounds),
 	       median(s[FLOOR].ns, rounds), median(s[EMPTY].ns, rounds),
-	       median_ratio(&s[OURS], &s[LIBXDP], rounds),
-	       median_ratio(&s[OURS], &s[FLOOR], rounds),
-	       median_ratio(&s[TCP6], &s[LIBXDP], rounds),
-	       median_ratio(&s[VLAN], &s[LIBXDP], rounds),
-	       median_difference(&s[MATCH16], &s[OURS], rounds),
-	       median_difference(&s[TENANTS], &s[OURS], rounds), rounds, where);
+	       median_ratio(s[OURS].ns, s[LIBXDP].ns, rounds),
+	       median_ratio(s[OURS].ns, s[FLOOR].ns, rounds),
+	       median_ratio(s[TCP6].ns, s[LIBXDP].ns, rounds),
+	       median_ratio(s[VLAN].ns, s[LIBXDP].ns, rounds),
+	       median_difference(s[MATCH16].ns, s[OURS].ns, rounds),
+	       median_difference(s[TENANTS].ns, s[OURS].ns, rounds), rounds, where);
 }
 
 int main(int argc, char **argv)
@@ -186,7 +131,6 @@ int main(int argc, char **argv)
 	struct bpf_object *object = NULL;
 	const char *why = NULL;
 	struct rig *r;
-	cpu_set_t one;
 	uint32_t all;
 	int rc = 1;
 
@@ -194,10 +138,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: bench_steer [ROUNDS], 5 to %d\n", ROUNDS_MAX);
 		return 2;
 	}
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof(one), &one);
-
+	stay_on_this_cpu();
 	r = rig_open(&why);
 	if (!r) {
 		fprintf(stderr, "bench_steer: %s\n", why);
