@@ -59,6 +59,8 @@ fake() { tb_dut timeout 30 "$FAKE" "$@" "$TB_D" "/run/netns/$TB_NAME-gen" "$TB_G
 		    steering: {hardware: on}
 	EOF
 	tb_spawn sluiced "$SLUICED" --config "$TB_RUN/c.yaml"
+	attached() { ! no_xdp; }
+	tb_wait 10 attached
 	tb_wait 10 daemon_answers
 	tb_run --workers 1 --nf sink
 	warned() { grep -q "does not hash as the NIC does" "$TB_RUN/sluiced.log"; }
