@@ -51,6 +51,8 @@ static int write_rxfh(const struct ethtool_rxfh *x)
 	memcpy(nic.key, x->rss_config + entries, x->key_size);
 	if (x->hfunc)
 		nic.hfunc = x->hfunc;
+	if ((&x->hfunc)[1] != 0xff) /* RXH_XFRM_NO_CHANGE; 0 takes a transform away */
+		nic.transform = (&x->hfunc)[1];
 	return 0;
 }
 

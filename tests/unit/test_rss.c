@@ -40,6 +40,22 @@ Test(rss, writes_only_what_differs)
 	cr_assert_eq(nic.reta[7], 3, "the table is not reset");
 }
 
+/* Symmetric XOR, say: who moves entries must not take it away. */
+Test(rss, the_transform_stays_whatever_is_written)
+{
+	unsigned changed;
+
+	nic.transform = 1;
+	cr_assert_eq(sl_rss_get(&by_ioctl, "eth7", &rss), 0);
+	rss.reta[5] = 0;
+	cr_assert_eq(sl_rss_set(&by_ioctl, "eth7", &rss, &changed), 0);
+	cr_expect_eq(nic.transform, 1);
+	cr_assert_eq(sl_rss_write_table(&by_ioctl, "eth7", &rss), 0);
+	cr_expect_eq(nic.transform, 1);
+	cr_assert_eq(sl_rss_default_table(&by_ioctl, "eth7"), 0);
+	cr_expect_eq(nic.transform, 1);
+}
+
 Test(rss, refusals)
 {
 	unsigned changed = 99;

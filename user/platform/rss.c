@@ -27,6 +27,24 @@ const struct sl_rss_door *sl_rss_kernel(void)
 	return &door;
 }
 
+/* input_xfrm, which Debian 12's header does not name. Kernels before 6.8 want 0 there, and say 0. */
+static uint8_t *transform_of(struct ethtool_rxfh *x)
+{
+	return &x->hfunc + 1;
+}
+
+/* A write with 0 would take a transform away: it says what is there. */
+static int ioctl_write(const struct sl_rss_door *door, const char *ifname, struct ethtool_rxfh *x)
+{
+	struct ethtool_rxfh head = {.cmd = ETHTOOL_GRSSH};
+	int rc = door->ioctl(door->ctx, ifname, &head);
+
+	if (rc)
+		return rc;
+	*transform_of(x) = *transform_of(&head);
+	return door->ioctl(door->ctx, ifname, x);
+}
+
 static struct ethtool_rxfh *rxfh_new(uint32_t cmd, unsigned entries, unsigned key_bytes)
 {
 	struct ethtool_rxfh *x =
@@ -57,8 +75,7 @@ static int ioctl_get(const struct sl_rss_door *door, const char *ifname, struct 
 	rc = door->ioctl(door->ctx, ifname, x);
 	if (!rc) {
 		rss->hfunc = x->hfunc;
-		/* input_xfrm, which Debian 12's header does not name */
-		rss->transform = (&x->hfunc)[1];
+		rss->transform = *transform_of(x);
 		rss->entries = x->indir_size;
 		rss->key_bytes = x->key_size;
 		memcpy(rss->reta, x->rss_config, (size_t)x->indir_size * sizeof(rss->reta[0]));
@@ -92,7 +109,7 @@ static int ioctl_set(const struct sl_rss_door *door, const char *ifname, const s
 	/* 0 would mean the driver's own default. */
 	if (!rss->entries)
 		x->indir_size = ETH_RXFH_INDIR_NO_CHANGE;
-	rc = door->ioctl(door->ctx, ifname, x);
+	rc = ioctl_write(door, ifname, x);
 	free(x);
 	return rc;
 }
@@ -118,7 +135,7 @@ int sl_rss_default_table(const struct sl_rss_door *door, const char *ifname)
 {
 	struct ethtool_rxfh x = {.cmd = ETHTOOL_SRSSH};
 
-	return door->ioctl(door->ctx, ifname, &x);
+	return ioctl_write(door, ifname, &x);
 }
 
 /* Leave in `want` what differs from `now`. How many entries of the table do. */
