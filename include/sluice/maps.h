@@ -473,8 +473,6 @@ struct sl_tenant_work {
 	__u64 packets;
 	__u64 bytes;
 	__u64 slots; /* gauge: of the RX ring in use, the tenant's part, times 256 */
-	__u64 flows_made, flows_ended; /* flow-table entries; their sums' difference is in use */
-	__u64 flow_refused; /* not made: the tenant's share of entries is full */
 };
 _Static_assert(sizeof(struct sl_tenant_work) == SL_CACHE_LINE, "one line");
 

@@ -318,4 +318,13 @@ static inline void lb_rig_run(struct lb_rig *r, const uint8_t *b, unsigned len, 
 	out->len = opts.data_size_out;
 }
 
+/* A frame from the client's side. */
+static inline struct outcome lb_rig_raw(struct lb_rig *r, const struct frame *f)
+{
+	struct outcome out;
+
+	lb_rig_run(r, f->b, f->len, r->client_if, &out);
+	return out;
+}
+
 #endif /* TESTS_BPF_LB_RIG_H */

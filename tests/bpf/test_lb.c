@@ -480,14 +480,6 @@ Test(lb, forged_cookies_reach_servers_of_the_vip_or_nobody)
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_BAD_COOKIE), lb_rig_count(&rig, SL_LB_HASHED));
 }
 
-static struct outcome raw(struct frame *f)
-{
-	struct outcome out;
-
-	lb_rig_run(&rig, f->b, f->len, rig.client_if, &out);
-	return out;
-}
-
 /* Each shorter by a byte than the one before: no read beyond, and what is wrong is not sent on. */
 Test(lb, truncated_segments_go_nowhere)
 {
@@ -504,12 +496,13 @@ Test(lb, truncated_segments_go_nowhere)
 			struct frame f = whole;
 
 			f.len = len;
-			cr_assert_neq(raw(&f).verdict, XDP_REDIRECT, "%u of %u", len, whole.len);
+			cr_assert_neq(lb_rig_raw(&rig, &f).verdict, XDP_REDIRECT, "%u of %u", len,
+				      whole.len);
 		}
 		whole.b[l4 + 12] = 0xf0; /* more options than there are bytes */
-		cr_expect_eq(raw(&whole).verdict, XDP_DROP);
+		cr_expect_eq(lb_rig_raw(&rig, &whole).verdict, XDP_DROP);
 		whole.b[l4 + 12] = 0x40; /* shorter than a header */
-		cr_expect_eq(raw(&whole).verdict, XDP_DROP);
+		cr_expect_eq(lb_rig_raw(&rig, &whole).verdict, XDP_DROP);
 	}
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_MALFORMED), 2 * LAYOUTS);
 }
@@ -526,7 +519,7 @@ Test(lb, what_is_not_for_a_vip_passes_untouched)
 	s.flags = 0x10;
 	segment_build(&s, &f, &l4);
 	f.b[l4 + 3]++; /* another port */
-	out = raw(&f);
+	out = lb_rig_raw(&rig, &f);
 	cr_expect_eq(out.verdict, XDP_PASS);
 	cr_expect_eq(memcmp(out.b, f.b, f.len), 0);
 	cr_expect_geq(lb_rig_count(&rig, SL_LB_PASSED), 1);
@@ -549,7 +542,7 @@ Test(lb, time_to_live_and_fragments)
 	s = segment(false, 0, data);
 	segment_build(&s, &f, &l4);
 	f.b[f.l3 + 6] = 0x20; /* more fragments */
-	cr_expect_eq(raw(&f).verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_FRAGMENT), 1);
 }
 
@@ -648,14 +641,14 @@ Test(lb, checksums_of_datagrams)
 	udp_vip(false, SL_LB_BY_HASH);
 	udp_vip(true, SL_LB_BY_HASH);
 	datagram(&f, false, 7, false);
-	cr_expect_eq(memcmp(raw(&f).b + 14 + 20 + 6, "\0\0", 2), 0);
+	cr_expect_eq(memcmp(lb_rig_raw(&rig, &f).b + 14 + 20 + 6, "\0\0", 2), 0);
 	for (unsigned port = 1; port < 65536; port += 3) {
 		bool v6 = port & 1;
 		unsigned l4 = v6 ? 54 : 34, ends = v6 ? 32 : 8;
 		struct outcome out;
 
 		datagram(&f, v6, (uint16_t)port, true);
-		out = raw(&f);
+		out = lb_rig_raw(&rig, &f);
 		cr_assert_eq(out.verdict, XDP_REDIRECT);
 		cr_assert(out.b[l4 + 6] || out.b[l4 + 7], "port %u", port);
 		cr_assert_eq(lb_sum(out.b + l4, 12, lb_sum(out.b + l4 - ends, ends, 17 + 12)),
@@ -674,126 +667,11 @@ Test(lb, a_flow_that_is_not_remembered_goes_by_the_hash)
 	rig.control.inserts_max = 0;
 	lb_rig_control(&rig);
 	datagram(&f, false, 7, true);
-	first = raw(&f);
+	first = lb_rig_raw(&rig, &f);
 	cr_assert_eq(first.verdict, XDP_REDIRECT);
 	for (unsigned i = 0; i < 8; i++) {
-		out = raw(&f);
+		out = lb_rig_raw(&rig, &f);
 		cr_expect_eq(out.b[33], first.b[33]);
 	}
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_BYPASSED), 9);
-}
-
-Test(lb, arp_for_a_vip_is_answered_and_no_other)
-{
-	struct frame f = {0};
-	struct outcome out;
-
-	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
-	put_bytes(&f, "\xff\xff\xff\xff\xff\xff", 6);
-	put_bytes(&f, lb_mac[1], 6);
-	put16(&f, SL_ETH_ARP);
-	put32(&f, 0x00010800);
-	put32(&f, 0x06040001);
-	put_bytes(&f, lb_mac[1], 6);
-	put32(&f, 0x0a000105);
-	put_zeros(&f, 6);
-	put32(&f, 0x0a090909);
-	put_zeros(&f, 18);
-	out = raw(&f);
-	cr_expect_eq(out.verdict, XDP_TX);
-	cr_expect_eq(memcmp(out.b, lb_mac[1], 6), 0);
-	cr_expect_eq(memcmp(out.b + 6, lb_mac[0], 6), 0);
-	cr_expect_eq(out.b[21], 2);
-	cr_expect_eq(memcmp(out.b + 22, lb_mac[0], 6), 0);
-	cr_expect_eq(memcmp(out.b + 28, "\x0a\x09\x09\x09", 4), 0);
-	cr_expect_eq(memcmp(out.b + 32, lb_mac[1], 6), 0);
-	cr_expect_eq(memcmp(out.b + 38, "\x0a\x00\x01\x05", 4), 0);
-	f.b[41] = 8;
-	cr_expect_eq(raw(&f).verdict, XDP_PASS);
-}
-
-Test(lb, neighbour_solicitations_for_a_vip_are_answered)
-{
-	__be32 client[4], vip[4];
-	struct frame f = {0};
-	struct outcome out;
-	uint32_t sum;
-
-	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
-	lb_client(true, client);
-	lb_vip_address(true, vip);
-	put_bytes(&f, "\x33\x33\xff\0\0\x09", 6);
-	put_bytes(&f, lb_mac[1], 6);
-	put16(&f, SL_ETH_IPV6);
-	put32(&f, 0x60000000);
-	put32(&f, 32 << 16 | 58 << 8 | 255);
-	put_bytes(&f, client, 16);
-	put_bytes(&f, "\xff\2\0\0\0\0\0\0\0\0\0\1\xff\0\0\x09", 16);
-	put32(&f, 135u << 24);
-	put32(&f, 0);
-	put_bytes(&f, vip, 16);
-	put16(&f, 0x0101);
-	put_bytes(&f, lb_mac[1], 6);
-	out = raw(&f);
-	cr_expect_eq(out.verdict, XDP_TX);
-	cr_expect_eq(out.b[54], 136);
-	cr_expect_eq(memcmp(out.b + 22, vip, 16), 0);
-	cr_expect_eq(memcmp(out.b + 38, client, 16), 0);
-	cr_expect_eq(memcmp(out.b + 80, lb_mac[0], 6), 0);
-	sum = lb_sum(out.b + 22, 32, 58 + 32);
-	cr_expect_eq(lb_sum(out.b + 54, 32, sum), 0xffff);
-}
-
-static void check_echo(bool v6)
-{
-	__be32 client[4], vip[4];
-	struct frame f = {0};
-	struct outcome out;
-	unsigned size = v6 ? 16 : 4, at = v6 ? 22 : 26;
-	uint32_t sum;
-
-	lb_client(v6, client);
-	lb_vip_address(v6, vip);
-	put_bytes(&f, lb_mac[0], 6);
-	put_bytes(&f, lb_mac[1], 6);
-	put16(&f, v6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
-	if (v6) {
-		put32(&f, 0x60000000);
-		put32(&f, 12 << 16 | 58 << 8 | 1);
-	} else {
-		put32(&f, 0x45000020);
-		put32(&f, 0x12340000);
-		put32(&f, 0x01010000);
-	}
-	put_bytes(&f, (uint8_t *)client + 16 - size, size);
-	put_bytes(&f, (uint8_t *)vip + 16 - size, size);
-	sum = ~lb_sum(f.b + 14, 20, 0) & 0xffff;
-	if (!v6) {
-		f.b[24] = (uint8_t)(sum >> 8);
-		f.b[25] = (uint8_t)sum;
-	}
-	put32(&f, v6 ? 0x80000000 : 0x08000000);
-	put32(&f, 0x00420001);
-	put32(&f, 0xdeadbeef);
-	sum = v6 ? lb_sum(f.b + 22, 32, 58 + 12) : 0;
-	sum = ~lb_sum(f.b + f.len - 12, 12, sum) & 0xffff;
-	f.b[f.len - 10] = (uint8_t)(sum >> 8);
-	f.b[f.len - 9] = (uint8_t)sum;
-	out = raw(&f);
-	cr_expect_eq(out.verdict, XDP_TX);
-	cr_expect_eq(memcmp(out.b + at, (uint8_t *)vip + 16 - size, size), 0);
-	cr_expect_eq(memcmp(out.b + at + size, (uint8_t *)client + 16 - size, size), 0);
-	cr_expect_eq(out.b[f.len - 12], v6 ? 129 : 0);
-	cr_expect_eq(memcmp(out.b, lb_mac[1], 6), 0);
-	cr_expect_eq(out.b[v6 ? 21 : 22], 64, "the way back is as long");
-	cr_expect(v6 || lb_sum(out.b + 14, 20, 0) == 0xffff);
-	sum = v6 ? lb_sum(out.b + 22, 32, 58 + 12) : 0;
-	cr_expect_eq(lb_sum(out.b + f.len - 12, 12, sum), 0xffff);
-}
-
-Test(lb, a_vip_is_there_to_ping)
-{
-	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
-	check_echo(false);
-	check_echo(true);
 }

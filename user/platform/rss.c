@@ -27,7 +27,8 @@ const struct sl_rss_door *sl_rss_kernel(void)
 	return &door;
 }
 
-/* input_xfrm, which Debian 12's header does not name. Kernels before 6.8 want 0 there, and say 0. */
+/* input_xfrm, which Debian 12's header does not name. Kernels before 6.8 want 0 there, and say 0.
+ */
 static uint8_t *transform_of(struct ethtool_rxfh *x)
 {
 	return &x->hfunc + 1;
