@@ -36,6 +36,10 @@ enum sl_lb_forward {
 enum sl_lb_select {
 	SL_LB_BY_HASH = 0, /* row hash % rows */
 	SL_LB_BY_TURN = 1, /* row after row, each CPU from a place of its own */
+	/* In turn too, through rows that were dealt by the servers' loads. */
+	SL_LB_BY_AWRR = 8, /* weights as the inverse of the loads */
+	SL_LB_BY_LEAST = 9, /* the least loaded */
+	SL_LB_BY_POWER_OF_TWO = 10, /* the less loaded of two drawn at random */
 };
 
 /* How the packets after it find the same server. */
