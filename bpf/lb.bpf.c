@@ -116,6 +116,18 @@ static __always_inline void lb_write_cookie(struct xdp_md *ctx, struct lb *k,
 	change->value = stamp << r->bits | sl_cookie(id, k->hash, phase, r->bits);
 }
 
+/* How a server answers SYNs: a RST to one has no sequence number (RFC 9293, 3.5.2). */
+static __always_inline void lb_count_answer(struct xdp_md *ctx, const struct lb *k,
+					    struct sl_lb_stats *stats)
+{
+	const __u8 *sequence = lb_at(ctx, k->p.l4_off + 4, 4);
+
+	if (k->tcp_flags & SL_TCP_SYN)
+		stats->accepted++;
+	else if (sequence && !lb_load32(sequence))
+		stats->refused++;
+}
+
 /* A server's answer: from the VIP, and with the cookie if that is how its client finds back. */
 static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const struct sl_lb_reverse *r,
 				    const struct sl_lb_control *ctl)
@@ -151,6 +163,8 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 	if (stats) {
 		stats->replies++;
 		stats->reply_bytes += k->length;
+		if (k->tcp_flags & (SL_TCP_SYN | SL_TCP_RST))
+			lb_count_answer(ctx, k, stats);
 	}
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
 		return lb_no_hop(rc);

@@ -155,6 +155,9 @@ static __always_inline int lb_known(const struct lb *k, struct lb_choice *c)
 	s = bpf_map_lookup_elem(&lb_servers, &server);
 	if (!s || s->vip != c->vip.id || (s->state != SL_LB_UP && s->state != SL_LB_DRAIN))
 		return 0;
+	/* Nothing would ever end a flow of UDP that goes to nobody; TCP's client gives up. */
+	if (s->health == SL_LB_FAILING && k->p.proto != SL_IP_TCP)
+		return 0;
 	c->server = server;
 	c->how = SL_LB_TABLE;
 	return 1;

@@ -24,6 +24,7 @@ LB_MAP(lb_servers, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32,
 LB_MAP(lb_reverse, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
        struct sl_lb_vip_key, struct sl_lb_reverse);
 LB_MAP(lb_clocks, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_clock);
+LB_MAP(lb_watch, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_watch);
 LB_MAP(lb_connections, BPF_MAP_TYPE_LRU_HASH, BPF_F_NO_COMMON_LRU, 262144, struct sl_lb_connection,
        __u32);
 LB_MAP(lb_ports, BPF_MAP_TYPE_HASH, 0, 64, __u32, struct sl_lb_port);

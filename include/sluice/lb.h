@@ -75,6 +75,14 @@ enum sl_lb_state {
 	SL_LB_DOWN = 3, /* its connections go to the pool, where they are reset */
 };
 
+/* What the checks of `sluice lb run` found; `state` is what the operator wants. */
+enum sl_lb_health {
+	SL_LB_UNCHECKED = 0,
+	SL_LB_HEALTHY = 1,
+	SL_LB_FAILING = 2, /* tables do not name it; TCP connections stay, UDP flows go elsewhere */
+	SL_LB_PANIC = 3, /* fails as all of the VIP's do, so it serves */
+};
+
 /* `lb_servers`: id -> server. */
 struct sl_lb_server {
 	__be32 addr[4];
@@ -83,7 +91,8 @@ struct sl_lb_server {
 	__u8 v6; /* 1: IPv6 */
 	__u8 state; /* enum sl_lb_state */
 	__u16 weight; /* share of the rows, relative to the VIP's other servers */
-	__u8 resv[8];
+	__u8 health; /* enum sl_lb_health */
+	__u8 resv[7];
 };
 _Static_assert(sizeof(struct sl_lb_server) == 32, "half a line");
 
@@ -179,6 +188,16 @@ struct sl_lb_stats {
 	__u64 packets, bytes; /* towards servers */
 	__u64 connections; /* starts of them */
 	__u64 replies, reply_bytes;
+	__u64 accepted,
+		refused; /* SYNs by a SYN-ACK and by a RST; only of servers, only with NAT */
 };
+
+/* `lb_watch`: server -> what `sluice lb run` saw of it. XDP does not read it. */
+struct sl_lb_watch {
+	__u64 since_ns; /* CLOCK_MONOTONIC: its health is what it is since then */
+	__u64 load; /* by the VIP's metric, a second; of a CPU: thousandths of a core */
+	char why[48]; /* what the last probe that failed ended with */
+};
+_Static_assert(sizeof(struct sl_lb_watch) == 64, "one line");
 
 #endif /* SLUICE_LB_H */

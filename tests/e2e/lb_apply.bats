@@ -87,7 +87,7 @@ answers() {
 
 @test "who comes does not begin with the counts of who had its id" {
 	local map i ones=()
-	for ((i = 0; i < 40; i++)); do ones+=("$((i % 8 == 0))"); done
+	for ((i = 0; i < 56; i++)); do ones+=("$((i % 8 == 0))"); done
 	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, id: 1}]'
 	for map in 'lb_vip_stats key 0' 'lb_server_stats key 1'; do
 		# shellcheck disable=SC2086 # words

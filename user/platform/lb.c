@@ -31,6 +31,7 @@ static const char *const map_names[SL_LB_MAPS] = {
 	[SL_LB_M_SERVERS] = "lb_servers",
 	[SL_LB_M_REVERSE] = "lb_reverse",
 	[SL_LB_M_CLOCKS] = "lb_clocks",
+	[SL_LB_M_WATCH] = "lb_watch",
 	[SL_LB_M_CONNECTIONS] = "lb_connections",
 	[SL_LB_M_COUNTS] = "lb_counts",
 	[SL_LB_M_VIP_STATS] = "lb_vip_stats",
@@ -62,6 +63,42 @@ static void begin(struct sl_lb *lb, const char *name)
 		lb->map[i] = -1;
 }
 
+void sl_lb_unlock(struct sl_lb *lb)
+{
+	if (lb->lock >= 0)
+		close(lb->lock);
+	lb->lock = -1;
+}
+
+/* 0: there is none. */
+static uint64_t pin_inode(const struct sl_lb *lb)
+{
+	char file[SL_PIN_PATH];
+	struct stat st;
+
+	path(lb, "prog", file);
+	return stat(file, &st) ? 0 : st.st_ino;
+}
+
+int sl_lb_lock(struct sl_lb *lb, bool wait)
+{
+	struct sl_error ignored;
+	int fd = wait ? sl_pin_lock(true, &ignored) : sl_pin_try();
+
+	if (fd < 0)
+		return fd;
+	lb->lock = fd;
+	if (pin_inode(lb) == lb->inode)
+		return 0;
+	sl_lb_unlock(lb);
+	return -ENOENT;
+}
+
+void sl_lb_run_lock(const char *name, char lock[SL_NAME_MAX + 4])
+{
+	snprintf(lock, SL_NAME_MAX + 4, "lb-%s", name);
+}
+
 void sl_lb_close(struct sl_lb *lb)
 {
 	if (lb->servers)
@@ -71,8 +108,7 @@ void sl_lb_close(struct sl_lb *lb)
 			close(lb->map[i]);
 	if (lb->prog >= 0)
 		close(lb->prog);
-	if (lb->lock >= 0)
-		close(lb->lock);
+	sl_lb_unlock(lb);
 	begin(lb, "");
 }
 
@@ -96,6 +132,7 @@ static int open_pins(struct sl_lb *lb)
 	if (servers == MAP_FAILED)
 		return -errno;
 	lb->servers = servers;
+	lb->inode = pin_inode(lb);
 	return 0;
 }
 

@@ -5,11 +5,13 @@
  *
  *   <bpffs>/sluice/lb-<abi>/<name>/{lb_control,...,prog,link-<ifindex>}
  *
- * Calls exclude one another on the machine while a struct sl_lb is open.
+ * Calls exclude one another on the machine while a struct sl_lb is locked, as it is when it is
+ * opened.
  */
 #ifndef SL_PLATFORM_LB_H
 #define SL_PLATFORM_LB_H
 
+#include "control/maglev.h"
 #include "platform/lb_config.h"
 
 enum sl_lb_map {
@@ -18,6 +20,7 @@ enum sl_lb_map {
 	SL_LB_M_SERVERS,
 	SL_LB_M_REVERSE,
 	SL_LB_M_CLOCKS,
+	SL_LB_M_WATCH,
 	SL_LB_M_CONNECTIONS,
 	SL_LB_M_COUNTS,
 	SL_LB_M_VIP_STATS,
@@ -29,7 +32,8 @@ enum sl_lb_map {
 
 struct sl_lb {
 	char name[SL_NAME_MAX];
-	int lock; /* of the pin directory */
+	int lock; /* of the pin directory; -1: not held */
+	uint64_t inode; /* of the program's pin: another one is another balancer */
 	int map[SL_LB_MAPS]; /* enum sl_lb_map */
 	int prog;
 	const struct sl_lb_server *servers; /* the map itself, SL_LB_MAX_SERVERS of them */
@@ -47,6 +51,14 @@ int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err);
 int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_error *err);
 void sl_lb_close(struct sl_lb *lb);
 
+/* Let others change it; what can be read stays readable. */
+void sl_lb_unlock(struct sl_lb *lb);
+/* Not for long: -EBUSY while another call holds it, unless `wait`. -ENOENT: this balancer is gone.
+ */
+int sl_lb_lock(struct sl_lb *lb, bool wait);
+/* `sluice lb run` holds the lock of this name for as long as it runs. */
+void sl_lb_run_lock(const char *name, char lock[SL_NAME_MAX + 4]);
+
 /* Put the program on an interface, unless it is there. */
 int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err);
 /* Interfaces that it is on: their indexes, ended by 0. */
@@ -60,8 +72,18 @@ int sl_lb_server(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s);
 /* Is the id a server's? */
 bool sl_lb_server_there(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s);
 
-/* Deal the VIP's rows to its servers that are up, all at once. */
+/*
+ * Servers of the VIP that get connections: those that are up and do not fail, or where all fail all
+ * that are up. `up` has room for SL_LB_MAX_SERVERS. How many.
+ */
+unsigned sl_lb_eligible(const struct sl_lb *lb, unsigned vip, struct sl_maglev_server *up);
+/* Put the tables in the place of those of these VIPs. Waits for a grace period, some 20 ms. */
+int sl_lb_store(const struct sl_lb *lb, const uint32_t *vips,
+		const struct sl_lb_table *const *tables, unsigned n);
+/* Deal the VIP's rows to sl_lb_eligible(), all at once. */
 int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_error *err);
+/* What the checks say of a server; its rows are the caller's to deal. */
+int sl_lb_set_health(const struct sl_lb *lb, uint32_t id, enum sl_lb_health health);
 
 /*
  * Make the maps what the configuration says: VIPs and servers come, go and change, each step so

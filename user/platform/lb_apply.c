@@ -8,9 +8,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "control/turn.h"
 #include "platform/lb.h"
 #include "platform/lb_check.h"
+#include "platform/lock.h"
 
 static int refused(struct sl_error *err, const char *what)
 {
@@ -27,60 +27,6 @@ static int clear_stats(int map, uint32_t id)
 		rc = bpf_map_update_elem(map, &id, none, BPF_ANY);
 	free(none);
 	return rc;
-}
-
-/* --- tables */
-
-/* The same on every balancer: address and port. Two servers of a VIP differ in one of them. */
-static uint64_t server_name(const struct sl_lb_server *s)
-{
-	uint64_t upper = (uint64_t)s->addr[0] << 32 | s->addr[1];
-	uint64_t lower = (uint64_t)s->addr[2] << 32 | s->addr[3];
-
-	return (upper * 0x9e3779b97f4a7c15ULL ^ lower) + ((uint64_t)s->port << 16);
-}
-
-static int store_table(const struct sl_lb *lb, uint32_t vip, const struct sl_lb_table *table)
-{
-	int fd =
-		bpf_map_create(BPF_MAP_TYPE_ARRAY, "lb_rows", sizeof(vip), sizeof(*table), 1, NULL);
-	uint32_t zero = 0;
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (bpf_map_update_elem(fd, &zero, table, BPF_ANY) ||
-	    bpf_map_update_elem(lb->map[SL_LB_M_TABLES], &vip, &fd, BPF_ANY))
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_error *err)
-{
-	struct sl_maglev_server *up = calloc(SL_LB_MAX_SERVERS, sizeof(*up));
-	struct sl_lb_table *table = malloc(sizeof(*table));
-	struct sl_lb_server s;
-	void *scratch = NULL;
-	unsigned n = 0;
-	int rc = -ENOMEM;
-
-	for (uint32_t id = 0; up && id < SL_LB_MAX_SERVERS; id++)
-		if (sl_lb_server_there(lb, id, &s) && s.vip == vip && s.state == SL_LB_UP)
-			up[n++] = (struct sl_maglev_server){.name = server_name(&s),
-							    .weight = s.weight ? s.weight : 1,
-							    .id = (uint16_t)id};
-	scratch = malloc(sl_maglev_scratch(n));
-	if (up && table && scratch) {
-		(select == SL_LB_BY_TURN ? sl_turn_fill : sl_maglev_fill)(
-			up, n, table->server, SL_LB_ROWS, SL_LB_NO_SERVER, scratch);
-		rc = store_table(lb, vip, table);
-	}
-	free(scratch);
-	free(table);
-	free(up);
-	return rc ? sl_error_set(err, rc, "cannot deal the rows of VIP %u: %s", vip, strerror(-rc))
-		  : 0;
 }
 
 /* --- servers */
@@ -101,12 +47,15 @@ static int write_server(const struct sl_lb *lb, uint32_t id, const struct sl_lb_
 				   .keep = (uint8_t)v->keep,
 				   .bits = (uint8_t)v->bits};
 	struct sl_lb_clock clock = {0};
+	struct sl_lb_watch watch = {0};
 	struct sl_lb_vip_key from;
 
 	memcpy(to.addr, v->key.addr, sizeof(to.addr));
 	reverse_key(s, &v->key, &from);
 	if (fresh && bpf_map_update_elem(lb->map[SL_LB_M_CLOCKS], &id, &clock, BPF_ANY))
 		return refused(err, "lb_clocks");
+	if (fresh && bpf_map_update_elem(lb->map[SL_LB_M_WATCH], &id, &watch, BPF_ANY))
+		return refused(err, "lb_watch");
 	if (fresh && clear_stats(lb->map[SL_LB_M_SERVER_STATS], id))
 		return refused(err, "lb_server_stats");
 	if (bpf_map_update_elem(lb->map[SL_LB_M_REVERSE], &from, &to, BPF_ANY))
@@ -114,6 +63,15 @@ static int write_server(const struct sl_lb *lb, uint32_t id, const struct sl_lb_
 	if (bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, s, BPF_ANY))
 		return refused(err, "lb_servers");
 	return 0;
+}
+
+/* What the checks found stays while somebody checks. */
+static uint8_t kept_health(const struct sl_lb *lb, const struct sl_lb_server *old)
+{
+	char lock[SL_NAME_MAX + 4];
+
+	sl_lb_run_lock(lb->name, lock);
+	return sl_lock_held(lock) ? old->health : SL_LB_UNCHECKED;
 }
 
 static int apply_server(const struct sl_lb *lb, const struct sl_lb_vip_config *v, unsigned vip,
@@ -125,9 +83,12 @@ static int apply_server(const struct sl_lb *lb, const struct sl_lb_vip_config *v
 				 .state = (uint8_t)c->state,
 				 .weight = (uint16_t)c->weight},
 			    old;
+	bool there = sl_lb_server_there(lb, id, &old);
 
 	memcpy(s.addr, c->addr, sizeof(s.addr));
-	return write_server(lb, id, &s, v, !sl_lb_server_there(lb, id, &old), err);
+	if (there)
+		s.health = kept_health(lb, &old);
+	return write_server(lb, id, &s, v, !there, err);
 }
 
 static bool configured(const struct sl_lb_vip_config *v, const struct sl_lb_server *s)

@@ -157,6 +157,22 @@ int sl_pin_lock(bool exclusive, struct sl_error *err)
 	return fd;
 }
 
+int sl_pin_try(void)
+{
+	char path[SL_PIN_PATH];
+	int fd, rc;
+
+	sl_pin_path(path, NULL, NULL, NULL);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return fd;
+	rc = errno == EWOULDBLOCK || errno == EINTR ? -EBUSY : -errno;
+	close(fd);
+	return rc;
+}
+
 int sl_pin_claim(bool *mounted, struct sl_error *err)
 {
 	bool ignored;

@@ -37,6 +37,9 @@ void sl_pin_path(char path[SL_PIN_PATH], const char *instance, const char *iface
  */
 int sl_pin_lock(bool exclusive, struct sl_error *err);
 
+/* sl_pin_lock(), exclusive, if nobody else has it: -EBUSY. */
+int sl_pin_try(void);
+
 /* sl_pin_lock(), exclusive, of a directory that need not be there: mounts bpffs where it is not
  * (*mounted tells, may be NULL) and makes it. */
 int sl_pin_claim(bool *mounted, struct sl_error *err);

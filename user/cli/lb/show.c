@@ -50,6 +50,8 @@ static void sum_stats(int map, uint32_t index, struct sl_lb_stats *sum)
 			sum->connections += each[i].connections;
 			sum->replies += each[i].replies;
 			sum->reply_bytes += each[i].reply_bytes;
+			sum->accepted += each[i].accepted;
+			sum->refused += each[i].refused;
 		}
 	free(each);
 }
@@ -102,13 +104,14 @@ static json_t *server_json(const struct sl_lb *lb, uint32_t id, const struct sl_
 
 	sum_stats(lb->map[SL_LB_M_SERVER_STATS], id, &stats);
 	sl_lb_end_text(s->addr, s->v6, s->port, end, sizeof(end));
-	return json_pack("{s:i, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I}", "id", (int)id,
-			 "address", end, "state",
+	return json_pack("{s:i, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
+			 (int)id, "address", end, "state",
 			 s->state <= SL_LB_DOWN ? sl_lb_state_words[s->state] : "?", "weight",
 			 (int)s->weight, "clock", clock_word(lb, id), "connections",
 			 (json_int_t)stats.connections, "packets", (json_int_t)stats.packets,
 			 "bytes", (json_int_t)stats.bytes, "replies", (json_int_t)stats.replies,
-			 "reply_bytes", (json_int_t)stats.reply_bytes);
+			 "reply_bytes", (json_int_t)stats.reply_bytes, "accepted",
+			 (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused);
 }
 
 static bool is_v6(const struct sl_lb_vip_key *key)
