@@ -171,7 +171,7 @@ static __always_inline int lb_pick(const struct lb *k, struct lb_choice *c, __u8
 	struct lb_cpu *cpu;
 	void *inner;
 
-	if (select == SL_LB_BY_TURN) {
+	if (select != SL_LB_BY_HASH) {
 		cpu = bpf_map_lookup_elem(&lb_cpus, &zero);
 		if (cpu && vip < SL_LB_MAX_VIPS)
 			row = (cpu->turn[vip]++ + bpf_get_smp_processor_id() * 40503u) &

@@ -11,7 +11,7 @@
 #ifndef SL_PLATFORM_LB_H
 #define SL_PLATFORM_LB_H
 
-#include "control/maglev.h"
+#include "control/lb_select.h"
 #include "platform/lb_config.h"
 
 enum sl_lb_map {
@@ -76,7 +76,7 @@ bool sl_lb_server_there(const struct sl_lb *lb, uint32_t id, struct sl_lb_server
  * Servers of the VIP that get connections: those that are up and do not fail, or where all fail all
  * that are up. `up` has room for SL_LB_MAX_SERVERS. How many.
  */
-unsigned sl_lb_eligible(const struct sl_lb *lb, unsigned vip, struct sl_maglev_server *up);
+unsigned sl_lb_eligible(const struct sl_lb *lb, unsigned vip, struct sl_lb_member *up);
 /* Put the tables in the place of those of these VIPs. Waits for a grace period, some 20 ms. */
 int sl_lb_store(const struct sl_lb *lb, const uint32_t *vips,
 		const struct sl_lb_table *const *tables, unsigned n);

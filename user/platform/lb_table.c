@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/turn.h"
+#include "platform/clock.h"
 #include "platform/lb.h"
 
 /* The same on every balancer: address and port. Two servers of a VIP differ in one of them. */
@@ -18,8 +18,7 @@ static uint64_t server_name(const struct sl_lb_server *s)
 	return (upper * 0x9e3779b97f4a7c15ULL ^ lower) + ((uint64_t)s->port << 16);
 }
 
-static unsigned collect(const struct sl_lb *lb, unsigned vip, bool failing,
-			struct sl_maglev_server *up)
+static unsigned collect(const struct sl_lb *lb, unsigned vip, bool failing, struct sl_lb_member *up)
 {
 	struct sl_lb_server s;
 	unsigned n = 0;
@@ -27,13 +26,15 @@ static unsigned collect(const struct sl_lb *lb, unsigned vip, bool failing,
 	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
 		if (sl_lb_server_there(lb, id, &s) && s.vip == vip && s.state == SL_LB_UP &&
 		    (failing || s.health != SL_LB_FAILING))
-			up[n++] = (struct sl_maglev_server){.name = server_name(&s),
-							    .weight = s.weight ? s.weight : 1,
-							    .id = (uint16_t)id};
+			up[n++] =
+				(struct sl_lb_member){.server = {.name = server_name(&s),
+								 .weight = s.weight ? s.weight : 1,
+								 .id = (uint16_t)id},
+						      .age_ns = SL_LB_NEVER_TOLD};
 	return n;
 }
 
-unsigned sl_lb_eligible(const struct sl_lb *lb, unsigned vip, struct sl_maglev_server *up)
+unsigned sl_lb_eligible(const struct sl_lb *lb, unsigned vip, struct sl_lb_member *up)
 {
 	unsigned n = collect(lb, vip, false, up);
 
@@ -81,16 +82,17 @@ int sl_lb_store(const struct sl_lb *lb, const uint32_t *vips,
 
 int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_error *err)
 {
-	struct sl_maglev_server *up = calloc(SL_LB_MAX_SERVERS, sizeof(*up));
+	struct sl_lb_member *up = calloc(SL_LB_MAX_SERVERS, sizeof(*up));
 	struct sl_lb_table *table = malloc(sizeof(*table));
+	struct sl_lb_fill_opts opts = {.seed = sl_clock_ns()};
 	unsigned n = up ? sl_lb_eligible(lb, vip, up) : 0;
-	void *scratch = malloc(sl_maglev_scratch(n));
+	void *scratch = malloc(sl_lb_fill_scratch(n));
 	uint32_t index = vip;
 	int rc = -ENOMEM;
 
 	if (up && table && scratch) {
-		(select == SL_LB_BY_TURN ? sl_turn_fill : sl_maglev_fill)(
-			up, n, table->server, SL_LB_ROWS, SL_LB_NO_SERVER, scratch);
+		sl_lb_fill((enum sl_lb_select)select, up, n, &opts, table->server, SL_LB_ROWS,
+			   SL_LB_NO_SERVER, scratch);
 		rc = sl_lb_store(lb, &index, (const struct sl_lb_table *const[]){table}, 1);
 	}
 	free(scratch);
