@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Servers that say who they are, and a client that holds connections to them.
 
-server ADDRESS PORT WORD   answers every line with WORD, until killed
+server ADDRESS PORT WORD [udp]   answers every line with WORD, until killed
 client ADDRESS PORT HELD SECONDS [udp]
     opens HELD connections and asks on one after the other for SECONDS, beside them new ones, each
     asked once; prints one JSON object. A held connection whose word changes, or that fails, is broken.
@@ -14,7 +14,7 @@ import sys
 import time
 
 
-def serve(address, port, word):
+def serve(address, port, word, tcp):
     family = socket.AF_INET6 if ':' in address else socket.AF_INET
 
     class Answer(socketserver.StreamRequestHandler):
@@ -40,6 +40,8 @@ def serve(address, port, word):
         allow_reuse_address = True
 
     import threading
+    if not tcp:
+        Udp((address, port), UdpAnswer).serve_forever()
     threading.Thread(target=Udp((address, port), UdpAnswer).serve_forever, daemon=True).start()
     Tcp((address, port), Answer).serve_forever()
 
@@ -87,6 +89,6 @@ def client(address, port, held_n, seconds, udp):
 
 
 if sys.argv[1] == 'server':
-    serve(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    serve(sys.argv[2], int(sys.argv[3]), sys.argv[4], 'udp' not in sys.argv[5:])
 else:
     client(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]), 'udp' in sys.argv[6:])
