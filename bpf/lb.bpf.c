@@ -80,7 +80,7 @@ static __always_inline int lb_forward(struct xdp_md *ctx, struct lb *k, struct l
 		return lb_end(SL_LB_DROP_TOO_BIG, XDP_DROP);
 	__builtin_memcpy(change.addr, s->addr, 16);
 	change.port = s->port;
-	if (lb_change(ctx, k, &change))
+	if (k->usual ? lb_change_usual(ctx, &change) : lb_change(ctx, k, &change))
 		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
 	lb_count_forward(k, c);
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH)
@@ -157,7 +157,7 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 			lb_forget(k, r->vip);
 	}
 	__builtin_memcpy(change.addr, r->addr, 16);
-	if (lb_change(ctx, k, &change))
+	if (k->usual ? lb_change_usual(ctx, &change) : lb_change(ctx, k, &change))
 		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
 	stats = bpf_map_lookup_elem(&lb_server_stats, &id);
 	if (stats) {
@@ -199,7 +199,7 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 {
 	struct lb_choice c = {};
 	const struct sl_lb_reverse *r;
-	int ours = lb_vip(k, &c.vip);
+	int ours = lb_vip(k, ctl, &c.vip);
 
 	if (k->p.flow.fragment)
 		return ours ? lb_end(SL_LB_DROP_FRAGMENT, XDP_DROP)
@@ -207,7 +207,7 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 	r = ours ? NULL : lb_server_of(k);
 	if (!ours && !r)
 		return lb_end(SL_LB_PASSED, XDP_PASS);
-	if (k->p.proto == SL_IP_TCP && lb_parse_tcp(ctx, k))
+	if (!k->usual && k->p.proto == SL_IP_TCP && lb_parse_tcp(ctx, k))
 		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
 	if (r)
 		return lb_reply(ctx, k, r, ctl);
@@ -238,8 +238,38 @@ static __always_inline int lb_parse_v6(struct xdp_md *ctx, __u32 off, struct sl_
 	return sl_parse_ipv6_l4((void *)(long)ctx->data, (void *)(long)ctx->data_end, p);
 }
 
+/* 1: the packet is usual, and *k all that lb_parse() and lb_parse_tcp() would say of it. */
+static __always_inline int lb_parse_usual(struct xdp_md *ctx, struct lb *k)
+{
+	const __be16 *type = lb_at(ctx, 12, sizeof(*type));
+	const struct lb_usual *u = lb_at(ctx, LB_USUAL_AT, sizeof(*u));
+	__u32 length;
+
+	if (!u || !type)
+		return 0;
+	length = bpf_ntohs(u->ip.tot_len);
+	if (*type != bpf_htons(SL_ETH_IPV4) || u->ip.version_ihl != 0x45 ||
+	    u->ip.protocol != SL_IP_TCP || u->ip.frag_off & bpf_htons(0x3fff) ||
+	    u->header >> 4 << 4 != LB_USUAL_HEADER || u->option != bpf_htonl(LB_USUAL_OPTION) ||
+	    length < sizeof(*u) || LB_USUAL_AT + length > ctx->data_end - ctx->data)
+		return 0;
+	k->p.flow.src[3] = u->ip.saddr;
+	k->p.flow.dst[3] = u->ip.daddr;
+	k->p.flow.sport = bpf_ntohs(u->ports.source);
+	k->p.flow.dport = bpf_ntohs(u->ports.dest);
+	k->p.proto = k->p.flow.proto = SL_IP_TCP;
+	k->p.flow.ports = 1;
+	k->p.flags = SL_META_V4 | SL_META_PORTS;
+	k->p.l3_off = LB_USUAL_AT;
+	k->p.l4_off = LB_USUAL_AT + offsetof(struct lb_usual, ports);
+	k->p.limit = LB_USUAL_AT + length;
+	k->option = LB_USUAL_AT + offsetof(struct lb_usual, stamp);
+	k->tcp_flags = u->flags;
+	return 1;
+}
+
 /* As sl_parse(), but for the flow that an ICMP error quotes: SL_PARSE_QUOTE. */
-__noinline int lb_parse(struct xdp_md *ctx, struct lb *k)
+__noinline int lb_parse_any(struct xdp_md *ctx, struct lb *k)
 {
 	const void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u16 type;
@@ -248,8 +278,6 @@ __noinline int lb_parse(struct xdp_md *ctx, struct lb *k)
 
 	if (!k)
 		return SL_PASS_UNKNOWN;
-	/* The last tick's is exact enough for all that uses it, and reads no TSC. */
-	k->now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
 	rc = sl_parse_ethernet(data, end, &off, &type, &k->p.vlans);
 	if (rc == SL_PARSED && type == SL_ETH_IPV4)
 		rc = sl_parse_ipv4(data, end, off, &k->p);
@@ -259,6 +287,14 @@ __noinline int lb_parse(struct xdp_md *ctx, struct lb *k)
 		rc = sl_pass_ethertype(type);
 	k->ends.v6 = !!(k->p.flags & SL_META_V6);
 	return rc;
+}
+
+static __always_inline int lb_parse(struct xdp_md *ctx, struct lb *k)
+{
+	/* The last tick's is exact enough for all that uses it, and reads no TSC. */
+	k->now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
+	k->usual = lb_parse_usual(ctx, k);
+	return k->usual ? SL_PARSED : lb_parse_any(ctx, k);
 }
 
 SEC("xdp")

@@ -36,12 +36,47 @@ static __always_inline const struct sl_lb_vip *lb_find_vip(__u8 proto, __u16 por
 	return bpf_map_lookup_elem(&lb_vips, &key);
 }
 
+/*
+ * A usual packet's VIP, from the line of those seen last if it is there. The generation is read
+ * first: what was looked up while user space changed `lb_vips` is of the one before.
+ */
+static __always_inline int lb_vip_usual(const struct lb *k, const struct sl_lb_control *ctl,
+					struct sl_lb_vip *found)
+{
+	__u32 generation = *(const volatile __u32 *)&ctl->generation;
+	__be32 addr = k->p.flow.dst[3];
+	__u32 at = (k->p.flow.dport ^ addr ^ addr >> 24) & (LB_VIP_LINES - 1);
+	struct lb_vip_line *line = bpf_map_lookup_elem(&lb_vip_lines, &at);
+	const struct sl_lb_vip *vip;
+
+	if (line && line->addr == addr && line->port == k->p.flow.dport && line->known &&
+	    line->generation == generation) {
+		*found = line->vip;
+		return 1;
+	}
+	vip = lb_find_vip(k->p.proto, k->p.flow.dport, k->p.flow.dst);
+	if (!vip)
+		return 0;
+	*found = *vip;
+	if (line) {
+		line->addr = addr;
+		line->port = k->p.flow.dport;
+		line->known = 1;
+		line->generation = generation;
+		line->vip = *vip;
+	}
+	return 1;
+}
+
 /* Is the packet for a VIP? A fragment has no ports: for a VIP's address then. */
-static __always_inline int lb_vip(const struct lb *k, struct sl_lb_vip *found)
+static __always_inline int lb_vip(const struct lb *k, const struct sl_lb_control *ctl,
+				  struct sl_lb_vip *found)
 {
 	const struct sl_tuple *t = &k->p.flow;
 	const struct sl_lb_vip *vip;
 
+	if (k->usual)
+		return lb_vip_usual(k, ctl, found);
 	vip = t->fragment ? lb_find_vip(0, 0, t->dst) : lb_find_vip(t->proto, t->dport, t->dst);
 	if (!vip)
 		return 0;
@@ -246,9 +281,12 @@ static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_con
 	return 0;
 }
 
-/* 0 and *c, or -1 and the reason in c->how. */
-__noinline int lb_choose(struct xdp_md *ctx, const struct lb *k, const struct sl_lb_control *ctl,
-			 struct lb_choice *c)
+/*
+ * All but the usual ways. `asked`: the cookie was, and names nobody. 0 and *c, or -1 and the reason
+ * in c->how.
+ */
+__noinline int lb_choose_any(struct xdp_md *ctx, const struct lb *k,
+			     const struct sl_lb_control *ctl, struct lb_choice *c, int asked)
 {
 	int tcp, starts, cookie, rc;
 
@@ -259,13 +297,13 @@ __noinline int lb_choose(struct xdp_md *ctx, const struct lb *k, const struct sl
 	cookie = tcp && !starts && c->vip.keep == SL_LB_KEEP_COOKIE;
 	if (c->vip.keep == SL_LB_KEEP_NONE || (tcp && starts))
 		return lb_unknown(k, ctl, c, starts);
-	if ((!cookie || !k->option || ctl->mixed) && lb_known(k, c))
+	if ((!cookie || !k->option || asked || ctl->mixed) && lb_known(k, c))
 		return 0;
 	if (cookie && k->option && k->tcp_flags & SL_TCP_ACK) {
-		rc = lb_cookie(ctx, k, ctl, c);
+		rc = asked ? 0 : lb_cookie(ctx, k, ctl, c);
 		if (rc)
 			return rc < 0 ? rc : 0;
-		if (!ctl->mixed && lb_known(k, c))
+		if (!asked && !ctl->mixed && lb_known(k, c))
 			return 0;
 	} else if (cookie) {
 		lb_count(SL_LB_NO_OPTION);
@@ -273,6 +311,21 @@ __noinline int lb_choose(struct xdp_md *ctx, const struct lb *k, const struct sl
 			lb_count(SL_LB_RST_NO_OPTION);
 	}
 	return lb_unknown(k, ctl, c, starts);
+}
+
+/* The same. What nearly all packets come for is asked for here, without a call. */
+static __always_inline int lb_choose(struct xdp_md *ctx, const struct lb *k,
+				     const struct sl_lb_control *ctl, struct lb_choice *c)
+{
+	int rc = 0, asked;
+
+	asked = c->vip.keep == SL_LB_KEEP_COOKIE && k->usual && !ctl->mixed &&
+		(k->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_ACK;
+	if (asked)
+		rc = lb_cookie(ctx, k, ctl, c);
+	if (!rc)
+		return lb_choose_any(ctx, k, ctl, c, asked);
+	return rc < 0 ? rc : 0;
 }
 
 #endif /* SLUICE_LB_CHOOSE_H */

@@ -49,11 +49,14 @@ struct {
 
 /* The next hop of a server, looked up again after LB_HOP_MS. */
 #define LB_HOP_MS 100
+struct lb_macs {
+	__u8 dst[6], src[6];
+} __attribute__((aligned(4))); /* as in a frame but for the alignment: copied by words */
 struct lb_hop {
 	__u32 until_ms;
 	__u32 ifindex; /* 0: never looked up */
 	__u32 mtu;
-	__u8 dmac[6], smac[6];
+	struct lb_macs macs;
 };
 LB_MAP(lb_hops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct lb_hop);
 
@@ -63,6 +66,16 @@ struct lb_cpu {
 	__u32 turn[SL_LB_MAX_VIPS];
 };
 LB_MAP(lb_cpus, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_cpu);
+
+/* VIPs of TCP over IPv4 that a CPU has seen lately, by address and port. */
+#define LB_VIP_LINES 64
+struct lb_vip_line {
+	__be32 addr;
+	__u16 port, known;
+	__u32 generation; /* of `lb_vips` when it was looked up */
+	struct sl_lb_vip vip;
+};
+LB_MAP(lb_vip_lines, BPF_MAP_TYPE_PERCPU_ARRAY, 0, LB_VIP_LINES, __u32, struct lb_vip_line);
 
 static __always_inline void lb_count(__u32 what)
 {

@@ -148,7 +148,8 @@ struct sl_lb_control {
 	__u32 phase; /* key of new cookies */
 	__u32 mixed; /* some server is erratic: look in the table before the cookie. XDP sets it */
 	__u32 inserts_max; /* new entries of the connection table, per CPU and second */
-	__u32 resv;
+	__u32 generation; /* of `lb_vips`: another number after each change, or XDP may not see it
+			   */
 };
 _Static_assert(sizeof(struct sl_lb_control) == 48, "no holes");
 

@@ -43,6 +43,7 @@ static const uint32_t live[] = {1, 10000, LB_ROUNDS_FLOWS_MAX};
 
 struct bench {
 	struct lb_rounds_bpf *skel;
+	struct sl_lb_control control;
 	unsigned ifindex, rounds;
 	int programs[SUBJECTS];
 	double ns[LIVE][SUBJECTS][ROUNDS_MAX];
@@ -80,8 +81,11 @@ static int put_vip(struct bench *b, uint8_t keep)
 				    .port = htons(LB_ROUNDS_PORT),
 				    .addr = {0, 0, 0, htonl(LB_ROUNDS_VIP)}};
 	struct sl_lb_vip vip = {.keep = keep, .bits = LB_ROUNDS_BITS};
+	uint32_t zero = 0;
 
-	return put(b->skel->maps.lb_vips, &key, &vip);
+	b->control.generation++;
+	return put(b->skel->maps.lb_vips, &key, &vip) ||
+	       put(b->skel->maps.lb_control, &zero, &b->control);
 }
 
 static int put_servers(struct bench *b)
@@ -142,18 +146,17 @@ static int load(struct bench *b)
 
 static int set_up(struct bench *b)
 {
-	struct sl_lb_control control = {.key = {{0x0706050403020100, 0x0f0e0d0c0b0a0908}}};
-	uint32_t zero = 0;
-
 	if (net_up(b) || load(b))
 		return -1;
 	/* A test run may name an interface once that has XDP. */
 	if (bpf_xdp_attach((int)b->ifindex, b->programs[HASH], XDP_FLAGS_DRV_MODE, NULL))
 		return -1;
-	memcpy(b->skel->bss->rounds.key, control.key[0], 16);
+	b->control.key[0][0] = 0x0706050403020100;
+	b->control.key[0][1] = 0x0f0e0d0c0b0a0908;
+	memcpy(b->skel->bss->rounds.key, b->control.key[0], 16);
 	b->skel->bss->rounds.random = 88172645463325252;
 	b->skel->bss->rounds.stamp = 1000000;
-	return put(b->skel->maps.lb_control, &zero, &control) || put_servers(b) || put_table(b);
+	return put_servers(b) || put_table(b);
 }
 
 static int test_run(struct bench *b, struct bpf_program *prog, uint32_t repeat, uint32_t *verdict)

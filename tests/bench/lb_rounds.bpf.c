@@ -131,9 +131,13 @@ static __always_inline int lb_tracked(struct xdp_md *ctx, void *table)
 	struct lb_choice c = {.how = SL_LB_TABLE};
 	struct five_tuple key;
 	struct tracked *known;
+	const struct sl_lb_control *ctl;
 	struct lb k = {};
+	__u32 zero = 0;
 
-	if (lb_parse(ctx, &k) != SL_PARSED || !lb_vip(&k, &c.vip) || lb_parse_tcp(ctx, &k))
+	ctl = bpf_map_lookup_elem(&lb_control, &zero);
+	if (!ctl || lb_parse(ctx, &k) != SL_PARSED || !lb_vip(&k, ctl, &c.vip) ||
+	    (!k.usual && lb_parse_tcp(ctx, &k)))
 		return lb_end(SL_LB_PASSED, XDP_PASS);
 	k.length = k.p.limit - k.p.l3_off;
 	lb_forward_ends(&k);

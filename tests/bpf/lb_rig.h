@@ -103,6 +103,8 @@ static inline void lb_rig_vip(struct lb_rig *r, bool v6)
 	key.port = 0;
 	key.proto = 0;
 	lb_put(r->skel->maps.lb_vips, &key, &r->vip[v6]);
+	r->control.generation++;
+	lb_rig_control(r);
 }
 
 static inline unsigned lb_id(bool v6, unsigned i)

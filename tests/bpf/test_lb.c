@@ -461,6 +461,30 @@ Test(lb, a_next_hop_of_weeks_ago_is_looked_up_again)
 	cr_expect_eq(check_syn(s, "stale hop"), 1);
 }
 
+/* CPUs remember VIPs: one that changed, or went, is another to the next packet. */
+Test(lb, a_vip_that_changes_is_seen_at_once)
+{
+	struct sl_lb_vip_key key = {.proto = IPPROTO_TCP, .port = htons(80)};
+	struct segment s = segment(false, 0, data);
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_rig_set_clock(&rig, 2, 77);
+	lb_rig_table(&rig, false, 0);
+	out = ack(&s, 77u << 9 | cookie_of(&s, 2));
+	cr_expect_eq(server_of(&out, &s), 2);
+	rig.vip[0].keep = SL_LB_KEEP_NONE;
+	lb_rig_vip(&rig, false);
+	out = ack(&s, 77u << 9 | cookie_of(&s, 2));
+	cr_expect_eq(server_of(&out, &s), 0);
+	lb_vip_address(false, key.addr);
+	cr_assert_eq(bpf_map_delete_elem(bpf_map__fd(rig.skel->maps.lb_vips), &key), 0);
+	rig.control.generation++;
+	lb_rig_control(&rig);
+	out = ack(&s, 77u << 9 | cookie_of(&s, 2));
+	cr_expect_eq(out.verdict, XDP_PASS);
+}
+
 /* Random echoes: bounded work, and none leaves but to a server. */
 Test(lb, forged_cookies_reach_servers_of_the_vip_or_nobody)
 {

@@ -52,6 +52,18 @@ answers() {
 	[ "$(answers 10.8.0.1 53)" = none ]
 }
 
+@test "CPUs are told of each change of a VIP: they remember those that they have seen" {
+	generation() { bpftool -j map dump pinned "/sys/fs/bpf/sluice/lb-1/$NAME/lb_control" | jq '.[0].formatted.value.generation'; }
+	local first second
+	apply 'address: 10.9.0.1, port: 53, servers: []' 'address: 10.9.0.2, port: 53, servers: []'
+	first=$(generation)
+	apply 'address: 10.9.0.1, port: 53, keep: none, servers: []' 'address: 10.9.0.2, port: 53, servers: []'
+	second=$(generation)
+	[ "$second" -gt "$first" ]
+	apply 'address: 10.9.0.1, port: 53, keep: none, servers: []'
+	[ "$(generation)" -gt "$((second + 2))" ] # the one that stays is written again: two; and the one that goes
+}
+
 @test "what cannot be applied is found out before anything changes" {
 	local before bad=$BATS_TEST_TMPDIR/bad.yaml one='protocol: tcp, address: 10.9.0.1, port: 80'
 	tcp() { file "$@" | sed 's/protocol: udp, //'; }

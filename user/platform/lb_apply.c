@@ -149,15 +149,29 @@ static bool same_vip(const struct sl_lb_vip_key *a, const struct sl_lb_vip_key *
 	return !memcmp(a, b, sizeof(*a));
 }
 
+/* After a change of `lb_vips`: CPUs look up anew what they have seen of it. */
+static int renew(const struct sl_lb *lb)
+{
+	struct sl_lb_control ctl;
+	uint32_t zero = 0;
+	int rc = bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl);
+
+	ctl.generation++;
+	return rc ? rc : bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY);
+}
+
 static int enter(const struct sl_lb *lb, const struct sl_lb_vip_key *key,
 		 const struct sl_lb_vip *vip)
 {
-	return bpf_map_update_elem(lb->map[SL_LB_M_VIPS], key, vip, BPF_ANY);
+	int rc = bpf_map_update_elem(lb->map[SL_LB_M_VIPS], key, vip, BPF_ANY);
+
+	return rc ? rc : renew(lb);
 }
 
 static void leave(const struct sl_lb *lb, const struct sl_lb_vip_key *key)
 {
 	bpf_map_delete_elem(lb->map[SL_LB_M_VIPS], key);
+	renew(lb);
 }
 
 /* The address alone, for ARP, echo and fragments. */
