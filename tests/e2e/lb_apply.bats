@@ -136,7 +136,7 @@ answers() {
 	rm "/sys/fs/bpf/sluice/lb-1/$NAME/lb_ports"
 	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1}]'
 	[ "$(at lb bpftool -j net show | jq '[.[].xdp[] | select(.devname == "a0")] | length')" = 1 ]
-	[ "$(at lb ip -j -d link show a0 | jq '.[0].xdp.prog.id')" = "$(bpftool -j prog show pinned "/sys/fs/bpf/sluice/lb-1/$NAME/prog" | jq .id)" ]
+	[ "$(at lb ip -j -d link show a0 | jq '.[0].xdp.prog.id')" = "$(bpftool -j prog show pinned "/sys/fs/bpf/sluice/lb-1/$NAME/sluice_lb" | jq .id)" ]
 }
 
 @test "more servers than a process may have files are all probed" {

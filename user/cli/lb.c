@@ -13,6 +13,7 @@
 #include "cli/lb/show.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/verbs.h"
 #include "platform/lb.h"
 
 struct lb_config {
@@ -226,53 +227,19 @@ static int remove_balancer(int argc, char **argv)
 
 /* --- */
 
-static const struct verb {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const struct opt_spec *spec;
-} verbs[] = {
-	{"apply", apply, &apply_spec},	  {"show", show, &show_spec},
-	{"counts", counts, &counts_spec}, {"set", set, &set_spec},
-	{"rotate", rotate, &rotate_spec}, {"remove", remove_balancer, &remove_spec},
+static const struct verb verbs[] = {
+	{"apply", apply, &apply_spec},
+	{"show", show, &show_spec},
+	{"counts", counts, &counts_spec},
+	{"set", set, &set_spec},
+	{"rotate", rotate, &rotate_spec},
+	{"remove", remove_balancer, &remove_spec},
+	{NULL, NULL, NULL},
 };
-#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
-
-static void lb_help(void)
-{
-	puts("Usage: sluice lb [-j | -p] VERB [options] [arguments]\n"
-	     "A load balancer in XDP; sluice-lb(8).\n");
-	for (size_t i = 0; i < VERBS; i++)
-		printf("  %-7s %s\n", verbs[i].name, verbs[i].spec->summary);
-	puts("\n  -j, --json    print JSON\n"
-	     "  -p, --pretty  print JSON, indented\n"
-	     "  -h, --help    print this text; `sluice lb VERB --help` that of a verb");
-}
 
 int cmd_lb(int argc, char **argv)
 {
-	int at = 1;
+	static const struct verb_set lb = {"lb", "A load balancer in XDP; sluice-lb(8).", verbs};
 
-	for (; at < argc && argv[at][0] == '-'; at++) {
-		if (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")) {
-			lb_help();
-			return 0;
-		}
-		if (!strcmp(argv[at], "--pretty") || !strcmp(argv[at], "-p")) {
-			cli.pretty = true;
-		} else if (strcmp(argv[at], "--json") != 0 && strcmp(argv[at], "-j") != 0) {
-			fprintf(stderr,
-				"sluice lb: unknown option %s; allowed before the verb: --json, "
-				"--pretty, --help\n",
-				argv[at]);
-			return EXIT_USAGE;
-		}
-		cli.json = true;
-	}
-	for (size_t i = 0; at < argc && i < VERBS; i++)
-		if (!strcmp(argv[at], verbs[i].name))
-			return verbs[i].run(argc - at, argv + at);
-	fprintf(stderr, "sluice lb: %s%s%s; use one of apply, show, counts, set, rotate, remove\n",
-		at < argc ? "unknown verb \"" : "a verb is missing", at < argc ? argv[at] : "",
-		at < argc ? "\"" : "");
-	return EXIT_USAGE;
+	return verbs_run(&lb, argc, argv);
 }

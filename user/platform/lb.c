@@ -18,14 +18,15 @@
 #include "lb.skel.h"
 #include "platform/hook.h"
 #include "platform/lb.h"
-#include "platform/pin.h"
+#include "platform/pinned.h"
 
-#define DIRECTORY "/sys/fs/bpf/sluice/lb-1"
+#define KIND "lb-1"
 _Static_assert(SL_LB_ABI_VERSION == 1, "it is in the directory's name");
 
 #define SERVERS_SIZE (SL_LB_MAX_SERVERS * sizeof(struct sl_lb_server))
 
-static const char *const map_names[SL_LB_MAPS] = {
+/* The program last. */
+static const char *const names[SL_LB_MAPS + 1] = {
 	[SL_LB_M_CONTROL] = "lb_control",
 	[SL_LB_M_VIPS] = "lb_vips",
 	[SL_LB_M_SERVERS] = "lb_servers",
@@ -38,22 +39,8 @@ static const char *const map_names[SL_LB_MAPS] = {
 	[SL_LB_M_SERVER_STATS] = "lb_server_stats",
 	[SL_LB_M_PORTS] = "lb_ports",
 	[SL_LB_M_TABLES] = "lb_tables",
+	[SL_LB_MAPS] = "sluice_lb",
 };
-
-static void path(const struct sl_lb *lb, const char *file, char buf[SL_PIN_PATH])
-{
-	snprintf(buf, SL_PIN_PATH, DIRECTORY "/%s%s%s", lb->name, *file ? "/" : "", file);
-}
-
-static int name_check(const char *name, struct sl_error *err)
-{
-	if (strchr(name, '.'))
-		return sl_error_set(err, -EINVAL,
-				    "name \"%.40s\": a load balancer's has no dot: use letters, "
-				    "digits, dashes and underscores",
-				    name);
-	return sl_instance_name_check(name, err);
-}
 
 static void begin(struct sl_lb *lb, const char *name)
 {
@@ -76,7 +63,7 @@ static uint64_t pin_inode(const struct sl_lb *lb)
 	char file[SL_PIN_PATH];
 	struct stat st;
 
-	path(lb, "prog", file);
+	sl_pinned_path(file, KIND, lb->name, names[SL_LB_MAPS]);
 	return stat(file, &st) ? 0 : st.st_ino;
 }
 
@@ -114,19 +101,13 @@ void sl_lb_close(struct sl_lb *lb)
 
 static int open_pins(struct sl_lb *lb)
 {
-	char file[SL_PIN_PATH];
+	int rc = sl_pinned_open(KIND, lb->name, names, SL_LB_MAPS, lb->map);
 	void *servers;
 
-	path(lb, "prog", file);
-	lb->prog = bpf_obj_get(file);
-	if (lb->prog < 0)
-		return -errno;
-	for (unsigned i = 0; i < SL_LB_MAPS; i++) {
-		path(lb, map_names[i], file);
-		lb->map[i] = bpf_obj_get(file);
-		if (lb->map[i] < 0)
-			return -errno;
-	}
+	if (!rc)
+		rc = sl_pinned_open(KIND, lb->name, names + SL_LB_MAPS, 1, &lb->prog);
+	if (rc)
+		return rc;
 	/* A system call for each of all ids is seconds when there are many servers. */
 	servers = mmap(NULL, SERVERS_SIZE, PROT_READ, MAP_SHARED, lb->map[SL_LB_M_SERVERS], 0);
 	if (servers == MAP_FAILED)
@@ -141,7 +122,7 @@ int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err)
 	int rc;
 
 	begin(lb, name);
-	rc = name_check(name, err);
+	rc = sl_pinned_name_check("a load balancer", name, err);
 	if (rc)
 		return rc;
 	lb->lock = sl_pin_claim(NULL, err);
@@ -159,28 +140,6 @@ int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err)
 			    name, strerror(-rc));
 }
 
-static int pin_all(struct sl_lb *lb, struct lb_bpf *skel)
-{
-	char file[SL_PIN_PATH];
-	struct bpf_map *map;
-
-	mkdir("/sys/fs/bpf/sluice", 0700);
-	mkdir(DIRECTORY, 0700);
-	path(lb, "", file);
-	if (mkdir(file, 0700) && errno != EEXIST)
-		return -errno;
-	for (unsigned i = 0; i < SL_LB_MAPS; i++) {
-		path(lb, map_names[i], file);
-		unlink(file);
-		map = bpf_object__find_map_by_name(skel->obj, map_names[i]);
-		if (!map || bpf_obj_pin(bpf_map__fd(map), file))
-			return -errno;
-	}
-	path(lb, "prog", file); /* last: without it there is no balancer */
-	unlink(file);
-	return bpf_obj_pin(bpf_program__fd(skel->progs.sluice_lb), file) ? -errno : 0;
-}
-
 int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_error *err)
 {
 	struct lb_bpf *skel;
@@ -195,7 +154,7 @@ int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_err
 		return lb->lock;
 	sl_lb_remove(lb); /* links of one that lost a pin would keep its program */
 	skel = lb_bpf__open_and_load();
-	rc = skel ? pin_all(lb, skel) : -errno;
+	rc = skel ? sl_pinned_store(KIND, name, names, SL_LB_MAPS + 1, skel->obj) : -errno;
 	lb_bpf__destroy(skel);
 	if (!rc)
 		rc = open_pins(lb);
@@ -215,7 +174,7 @@ static void link_path(const struct sl_lb *lb, unsigned ifindex, char buf[SL_PIN_
 	char file[32];
 
 	snprintf(file, sizeof(file), "link-%u", ifindex);
-	path(lb, file, buf);
+	sl_pinned_path(buf, KIND, lb->name, file);
 }
 
 /* XDP answers ARP with it. */
@@ -274,7 +233,7 @@ void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_MAX_IFACES + 1]
 	unsigned n = 0;
 	DIR *d;
 
-	path(lb, "", dir);
+	sl_pinned_path(dir, KIND, lb->name, NULL);
 	d = opendir(dir);
 	while (d && (e = readdir(d)) && n < SL_LB_MAX_IFACES)
 		if (sscanf(e->d_name, "link-%u", &ifindex[n]) == 1)
@@ -294,15 +253,7 @@ void sl_lb_remove(struct sl_lb *lb)
 		link_path(lb, ifindex[i], file);
 		unlink(file);
 	}
-	path(lb, "prog", file);
-	unlink(file);
-	for (unsigned i = 0; i < SL_LB_MAPS; i++) {
-		path(lb, map_names[i], file);
-		unlink(file);
-	}
-	path(lb, "", file);
-	rmdir(file);
-	rmdir(DIRECTORY);
+	sl_pinned_remove(KIND, lb->name, names, SL_LB_MAPS + 1);
 }
 
 /* --- what the maps say */

@@ -3,7 +3,7 @@
  * lb.h - a load balancer in the kernel: its program, its maps (sluice/lb.h), their pins, and what a
  * configuration makes of them. What is pinned is all the state there is:
  *
- *   <bpffs>/sluice/lb-<abi>/<name>/{lb_control,...,prog,link-<ifindex>}
+ *   <bpffs>/sluice/lb-<abi>/<name>/{lb_control,...,sluice_lb,link-<ifindex>}
  *
  * Calls exclude one another on the machine while a struct sl_lb is locked, as it is when it is
  * opened.
