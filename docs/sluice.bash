@@ -11,7 +11,7 @@ _sluice_commands()
 # Verbs of a command that has them, one a line.
 _sluice_verbs()
 {
-	[ "$2" = lb ] && "$1" "$2" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
+	[[ $2 = lb || $2 = agent ]] && "$1" "$2" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
 }
 
 # Load balancers.
@@ -20,6 +20,16 @@ _sluice_balancers()
 	local path
 
 	for path in "${SLUICE_BPFFS:-/sys/fs/bpf}"/sluice/lb-*/*/; do
+		[ -d "$path" ] && path=${path%/} && printf '%s\n' "${path##*/}"
+	done 2>/dev/null
+}
+
+# Agents.
+_sluice_agents()
+{
+	local path
+
+	for path in "${SLUICE_BPFFS:-/sys/fs/bpf}"/sluice/agent-*/*/; do
 		[ -d "$path" ] && path=${path%/} && printf '%s\n' "${path##*/}"
 	done 2>/dev/null
 }
@@ -53,7 +63,7 @@ _sluice_instances()
 	local path
 
 	for path in "${SLUICE_BPFFS:-/sys/fs/bpf}"/sluice/*/*/; do
-		[[ $path == */sluice/lb-* ]] && continue
+		[[ $path == */sluice/lb-* || $path == */sluice/agent-* ]] && continue
 		[ -d "$path" ] && path=${path%/} && printf '%s\n' "${path##*/}"
 	done 2>/dev/null
 }
@@ -96,6 +106,7 @@ _sluice_value()
 	'sched --fit') printf '%s\n' first best dominant ;;
 	'lb set --state' | 'lb set -s') printf '%s\n' up drain down ;;
 	'lb '*' --name' | 'lb '*' -n') _sluice_balancers ;;
+	'agent '*' --name' | 'agent '*' -n') _sluice_agents ;;
 	'sched --unit') printf '%s\n' s ms us ;;
 	esac
 }
@@ -106,10 +117,10 @@ _sluice_arguments()
 	local args=$4
 
 	case $2 in
-	attach | run | gen | doctor) _sluice_interfaces ;;
+	attach | run | gen | doctor | 'agent attach' | 'agent detach') _sluice_interfaces ;;
 	check | sim | sched | 'lb apply') compgen -f -- "$3" ;;
-	version | 'lb '*) ;;
-	lb) _sluice_verbs "$1" lb ;;
+	version | 'lb '* | 'agent '*) ;;
+	lb | agent) _sluice_verbs "$1" "$2" ;;
 	move)
 		case $args in
 		0) _sluice_instances; _sluice_interfaces ;;
@@ -138,8 +149,8 @@ _sluice()
 		*)
 			if [ -z "$command" ]; then
 				command=${COMP_WORDS[i]}
-			elif [ "$command" = lb ]; then
-				command="lb ${COMP_WORDS[i]}"
+			elif [ "$command" = lb ] || [ "$command" = agent ]; then
+				command+=" ${COMP_WORDS[i]}"
 			elif ! { [[ ${COMP_WORDS[i - 1]} == -* ]] &&
 				_sluice_takes_value "$sluice" "$command" "${COMP_WORDS[i - 1]}"; }; then
 				[ "$args" = 0 ] && first=${COMP_WORDS[i]}

@@ -5,7 +5,7 @@
 load common
 
 COMMANDS="attach detach run status top workers buckets moves flows nf nic losses tenants move split merge pause resume
-	balance check capture gen sim sched doctor lb version"
+	balance check capture gen sim sched doctor lb agent version"
 READERS="status workers buckets moves losses flows nf nic"
 
 setup() {
@@ -388,6 +388,9 @@ complete_words() {
 	run complete_words sluice lb set 10.0.0.1 --state d
 	[ "$output" = $'down\ndrain' ]
 	[[ $(complete_words sluice lb apply /etc/host) == */etc/hosts* ]]
+	run complete_words sluice agent a
+	[ "$output" = attach ]
+	[[ $(complete_words sluice agent attach l) == *lo* ]]
 	for c in $COMMANDS; do
 		[[ $(complete_words sluice "$c" --he) == --help ]]
 	done

@@ -103,6 +103,7 @@ nothing_rebuilt() {
 		./share/man/man5/sluice-lb.5
 		./share/man/man5/sluice-sim.5
 		./share/man/man5/sluice.yaml.5
+		./share/man/man8/sluice-agent.8
 		./share/man/man8/sluice-gen.8
 		./share/man/man8/sluice-lb.8
 		./share/man/man8/sluice-sched.8

@@ -32,6 +32,7 @@ int cmd_gen(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_sched(int argc, char **argv);
 int cmd_lb(int argc, char **argv);
+int cmd_agent(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 #endif /* SL_CLI_COMMANDS_H */

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* sluice agent: what a server does for the balancers in front of it. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+#include "platform/agent.h"
+#include "platform/lb_config.h"
+
+struct agent_options {
+	struct opt_list ifaces, vips, from;
+	uint32_t gue_port;
+	const char *name;
+};
+
+#define NAME_OPTION                                                                                \
+	OPT_STRING(struct agent_options, name, 'n', "name", "NAME", "which agent (default agent)")
+
+/* --- attach */
+
+static const struct opt_spec attach_spec = {
+	.command = "agent attach",
+	.summary = "take off what balancers put around packets for VIPs (IP in IP, GUE)",
+	.args =
+		(const struct opt_arg[]){
+			ARG_LIST(struct agent_options, ifaces, "IF", false,
+				 "interfaces that the balancers' packets come in by"),
+			ARG_END},
+	.options =
+		(const struct opt[]){OPT_LIST(struct agent_options, vips, 'v', "vip", "ADDRESS",
+					      "what is in the tunnel is for it; repeatable"),
+				     OPT_LIST(struct agent_options, from, 'f', "from", "PREFIX",
+					      "balancers: 10.0.0.0/24; repeatable (default: any)"),
+				     OPT_U32(struct agent_options, gue_port, 'g', "gue-port",
+					     "PORT", 1, 65535, "UDP port of GUE (default 6080)"),
+				     NAME_OPTION, OPT_END},
+};
+
+static bool is_v4(const __be32 addr[4])
+{
+	return !addr[0] && !addr[1] && !addr[2];
+}
+
+/* "10.0.0.0/8", "fd00::/8" or an address. */
+static int parse_prefix(const char *text, struct sl_agent_prefix *prefix)
+{
+	const size_t length = strcspn(text, "/");
+	unsigned long bits, most;
+	char host[64], *end;
+	bool v6;
+
+	if (length >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, text, length);
+	host[length] = '\0';
+	if (sl_lb_address_parse(host, prefix->addr, &v6))
+		return -EINVAL;
+	most = v6 ? 128 : 32;
+	bits = most;
+	if (text[length]) {
+		bits = strtoul(text + length + 1, &end, 10);
+		if (*end || end == text + length + 1 || text[length + 1] == '-' || bits > most)
+			return -EINVAL;
+	}
+	prefix->bits = (__u32)(bits + 128 - most);
+	/* the trie takes the rest as it is, and would keep two of one prefix */
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned in = prefix->bits > 32 * i ? prefix->bits - 32 * i : 0;
+
+		if (in < 32)
+			prefix->addr[i] &= htonl(in ? ~0u << (32 - in) : 0);
+	}
+	return 0;
+}
+
+static int read_words(const struct agent_options *options, struct sl_agent_config *config)
+{
+	bool v6;
+
+	if (!options->vips.n)
+		return opt_usage(&attach_spec, "--vip is missing: say whose packets are in the "
+					       "tunnel, such as --vip 192.0.2.1");
+	if (options->vips.n > SL_AGENT_MAX_VIPS || options->from.n > SL_AGENT_MAX_FROM)
+		return opt_usage(&attach_spec, "more than %d of --vip or --from: leave some out",
+				 SL_AGENT_MAX_VIPS);
+	for (unsigned i = 0; i < options->vips.n; i++)
+		if (sl_lb_address_parse(options->vips.v[i], config->vips[i].addr, &v6))
+			return opt_usage(&attach_spec,
+					 "--vip: \"%s\" is no address: write one such as 192.0.2.1 "
+					 "or 2001:db8::1",
+					 options->vips.v[i]);
+	for (unsigned i = 0; i < options->from.n; i++)
+		if (parse_prefix(options->from.v[i], &config->from[i]))
+			return opt_usage(&attach_spec,
+					 "--from: \"%s\" is no prefix: write one such as "
+					 "10.0.0.0/24 or fd00::/64",
+					 options->from.v[i]);
+	config->vips_n = options->vips.n;
+	config->from_n = options->from.n;
+	if (!config->from_n) /* all zeros: every address there is */
+		config->from_n = 1;
+	config->gue_port = htons((uint16_t)options->gue_port);
+	return 0;
+}
+
+static int attach(int argc, char **argv)
+{
+	struct agent_options options = {.name = "agent", .gue_port = SL_AGENT_GUE_PORT};
+	struct sl_agent_config *config;
+	struct sl_agent agent;
+	struct sl_error err;
+	int status, rc;
+	bool created;
+
+	if (!opt_parse(&attach_spec, argc, argv, &options, &status))
+		return status;
+	config = calloc(1, sizeof(*config));
+	if (!config)
+		return EXIT_FAILED;
+	status = read_words(&options, config);
+	if (status)
+		goto out;
+	rc = sl_agent_claim(options.name, &agent, &created, &err);
+	if (!rc) {
+		rc = sl_agent_apply(&agent, config, &err);
+		for (unsigned i = 0; !rc && i < options.ifaces.n; i++)
+			rc = sl_agent_attach(&agent, options.ifaces.v[i], &err);
+		if (rc && created)
+			sl_agent_remove(&agent);
+		sl_agent_close(&agent);
+	}
+	status = rc ? opt_refuse(&attach_spec, rc, &err) : 0;
+out:
+	free(config);
+	return status;
+}
+
+/* --- show */
+
+static const struct opt_spec show_spec = {
+	.command = "agent show",
+	.summary = "where it is, what it takes off, and where every packet went",
+	.options = (const struct opt[]){NAME_OPTION, OPT_END},
+};
+
+static const char *const count_names[SL_AGENT_COUNTS] = {
+	[SL_AGENT_OTHER] = "other",
+	[SL_AGENT_IPIP] = "ipip",
+	[SL_AGENT_GUE] = "gue",
+	[SL_AGENT_NOT_FROM] = "not_from",
+	[SL_AGENT_NOT_VIP] = "not_vip",
+	[SL_AGENT_FRAGMENT] = "fragment",
+	[SL_AGENT_MALFORMED] = "malformed",
+	[SL_AGENT_GUE_UNKNOWN] = "gue_unknown",
+	[SL_AGENT_DROP_ECN] = "drop_ecn",
+	[SL_AGENT_DROP_FAILED] = "drop_failed",
+};
+
+static json_t *counts_json(const struct sl_agent *agent)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *each = calloc((size_t)(cpus > 0 ? cpus : 1), sizeof(*each)), sum;
+	json_t *counts = json_object();
+
+	for (uint32_t i = 0; each && i < SL_AGENT_COUNTS; i++) {
+		if (bpf_map_lookup_elem(agent->fd[SL_AGENT_O_COUNTS], &i, each))
+			continue;
+		sum = 0;
+		for (int k = 0; k < cpus; k++)
+			sum += each[k];
+		json_object_set_new(counts, count_names[i], json_integer((json_int_t)sum));
+	}
+	free(each);
+	return counts;
+}
+
+static json_t *vips_json(const struct sl_agent_config *config)
+{
+	json_t *list = json_array();
+	char text[64];
+
+	for (unsigned i = 0; i < config->vips_n; i++) {
+		const __be32 *addr = config->vips[i].addr;
+
+		sl_lb_end_text(addr, !is_v4(addr), 0, text, sizeof(text));
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+/* Of all addresses there is one prefix, ::/0. */
+static json_t *from_json(const struct sl_agent_config *config)
+{
+	json_t *list = json_array();
+	char text[64];
+
+	for (unsigned i = 0; i < config->from_n; i++) {
+		const struct sl_agent_prefix *p = &config->from[i];
+		bool v4 = is_v4(p->addr) && p->bits >= 96;
+
+		sl_lb_end_text(p->addr, !v4, 0, text, sizeof(text));
+		json_array_append_new(list, json_sprintf("%s/%u", text, p->bits - (v4 ? 96 : 0)));
+	}
+	return list;
+}
+
+static json_t *agent_json(const struct sl_agent *agent)
+{
+	struct sl_agent_config *config = calloc(1, sizeof(*config));
+	unsigned ifindex[SL_AGENT_MAX_IFACES + 1];
+	json_t *ifaces = json_array(), *all = NULL;
+	char name[IF_NAMESIZE];
+
+	sl_agent_ifaces(agent, ifindex);
+	for (unsigned i = 0; ifindex[i]; i++)
+		if (if_indextoname(ifindex[i], name))
+			json_array_append_new(ifaces, json_string(name));
+	if (config && !sl_agent_read(agent, config))
+		all = json_pack("{s:s, s:O, s:o, s:o, s:i, s:o}", "name", agent->name, "interfaces",
+				ifaces, "vips", vips_json(config), "from", from_json(config),
+				"gue_port", ntohs(config->gue_port), "counts", counts_json(agent));
+	json_decref(ifaces);
+	free(config);
+	return all;
+}
+
+static void print_list(const char *title, const json_t *list)
+{
+	json_t *item;
+	size_t i;
+
+	printf("%s", title);
+	json_array_foreach (list, i, item)
+		printf(" %s", json_string_value(item));
+	putchar('\n');
+}
+
+static int print_agent(const struct sl_agent *agent)
+{
+	json_t *all = agent_json(agent), *value;
+	const char *key;
+
+	if (cli.json || !all)
+		return output_json(all);
+	printf("%s on", agent->name);
+	print_list("", json_object_get(all, "interfaces"));
+	print_list("vips", json_object_get(all, "vips"));
+	print_list("from", json_object_get(all, "from"));
+	printf("gue port %lld\n\n",
+	       (long long)json_integer_value(json_object_get(all, "gue_port")));
+	json_object_foreach (json_object_get(all, "counts"), key, value)
+		printf("%-12s %lld\n", key, (long long)json_integer_value(value));
+	json_decref(all);
+	return 0;
+}
+
+static int show(int argc, char **argv)
+{
+	struct agent_options options = {.name = "agent"};
+	struct sl_agent agent;
+	struct sl_error err;
+	int status, rc;
+
+	if (!opt_parse(&show_spec, argc, argv, &options, &status))
+		return status;
+	rc = sl_agent_open(options.name, &agent, &err);
+	if (rc)
+		return opt_refuse(&show_spec, rc, &err);
+	status = print_agent(&agent);
+	sl_agent_close(&agent);
+	return status;
+}
+
+/* --- detach */
+
+static const struct opt_spec detach_spec = {
+	.command = "agent detach",
+	.summary = "off these interfaces; without any, off all, and forgotten",
+	.args =
+		(const struct opt_arg[]){
+			ARG_LIST(struct agent_options, ifaces, "IF", true, "interfaces"), ARG_END},
+	.options = (const struct opt[]){NAME_OPTION, OPT_END},
+};
+
+static int detach(int argc, char **argv)
+{
+	struct agent_options options = {.name = "agent"};
+	struct sl_agent agent;
+	struct sl_error err;
+	int status, rc;
+
+	if (!opt_parse(&detach_spec, argc, argv, &options, &status))
+		return status;
+	rc = sl_agent_open(options.name, &agent, &err);
+	if (rc)
+		return opt_refuse(&detach_spec, rc, &err);
+	for (unsigned i = 0; !rc && i < options.ifaces.n; i++)
+		rc = sl_agent_detach(&agent, options.ifaces.v[i], &err);
+	if (!options.ifaces.n)
+		sl_agent_remove(&agent);
+	sl_agent_close(&agent);
+	return rc ? opt_refuse(&detach_spec, rc, &err) : 0;
+}
+
+/* --- */
+
+static const struct verb verbs[] = {
+	{"attach", attach, &attach_spec},
+	{"show", show, &show_spec},
+	{"detach", detach, &detach_spec},
+	{NULL, NULL, NULL},
+};
+
+int cmd_agent(int argc, char **argv)
+{
+	static const struct verb_set agent = {
+		"agent", "What a server does for the balancers in front of it; sluice-agent(8).",
+		verbs};
+
+	return verbs_run(&agent, argc, argv);
+}
