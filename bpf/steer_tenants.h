@@ -6,7 +6,8 @@
  * A tenant has two rates, each a virtual clock (GCRA: ITU-T I.371). While the ring that a packet
  * goes to is nearly empty everybody gets in, so that what one leaves unused the others have at
  * once; as it fills, only who is within its share, then only who is within its floor. How full it
- * is, XDP knows by tickets: the worker publishes the one of the latest packet that it took out.
+ * is, XDP knows by tickets: the worker publishes the one of the latest packet that it took out,
+ * less those that wait for their tenants' turns; so a ring and what waits share the ring's places.
  * A packet is dropped before it takes its number, so hand-over knows nothing of it.
  */
 #ifndef SLUICE_STEER_TENANTS_H
@@ -18,7 +19,7 @@
 #define TENANTS_GENEVE 6081
 #define TENANTS_VNI 12 /* both have it there, from the start of the UDP header */
 
-enum { TENANTS_OPEN, TENANTS_SHARE, TENANTS_FLOOR };
+enum { TENANTS_OPEN, TENANTS_SHARE, TENANTS_FLOOR, TENANTS_FULL };
 
 static __always_inline struct sl_tenant_ring *tenants_ring(__u32 queue, __u32 worker)
 {
@@ -168,6 +169,7 @@ static __always_inline int tenants_ring_level(const struct sl_control *ctl, __u3
 {
 	__u32 worker = tenants_worker(hash & ctl->bucket_mask), split = worker - SL_TO_PARTS;
 	const volatile struct sl_tenant_ring *ring;
+	__u32 in;
 
 	if (worker >= SL_MAX_WORKERS && split < SL_SPLITS)
 		worker = tenants_worker(ctl->bucket_mask + 1 + split * SL_SPLIT_PARTS +
@@ -175,7 +177,8 @@ static __always_inline int tenants_ring_level(const struct sl_control *ctl, __u3
 	ring = worker < SL_MAX_WORKERS ? tenants_ring(queue, worker) : NULL;
 	if (!ring || !ring->low)
 		return TENANTS_OPEN;
-	return tenants_level(ring->sent - ring->taken, ring->low, ring->high);
+	in = ring->sent - ring->taken;
+	return in >= ring->size ? TENANTS_FULL : tenants_level(in, ring->low, ring->high);
 }
 
 /* Who may still have of the capacity that all share. */
@@ -198,7 +201,7 @@ static __always_inline void tenants_charge(struct sl_tenant_gate *total, __u64 n
 __noinline int tenants_admit(struct xdp_md *ctx, struct steer_flow *flow)
 {
 	const char *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 zero = 0, queue = ctx->rx_queue_index, index;
+	__u32 zero = 0, queue = ctx->rx_queue_index, index, set;
 	__u64 len = end - data;
 	struct sl_tenant_gate *gate, *total;
 	const struct sl_control *ctl;
@@ -210,8 +213,9 @@ __noinline int tenants_admit(struct xdp_md *ctx, struct steer_flow *flow)
 	ctl = bpf_map_lookup_elem(&control, &zero);
 	if (!ctl || !flow)
 		return 1;
-	flow->tenant = tenants_of(ctx, flow, !!(ctl->flags & SL_CTL_TENANT_SET));
-	flow->flags |= SL_META_TENANT;
+	set = !!(*(const volatile __u32 *)&ctl->flags & SL_CTL_TENANT_SET);
+	flow->tenant = tenants_of(ctx, flow, set);
+	flow->flags |= SL_META_TENANT | (set ? SL_META_TENANT_SET : 0);
 	index = queue * SL_MAX_TENANTS + flow->tenant;
 	gate = bpf_map_lookup_elem(&tenant_gate, &index);
 	index = queue * SL_MAX_TENANTS + SL_TENANT_TOTAL;
@@ -232,7 +236,8 @@ __noinline int tenants_admit(struct xdp_md *ctx, struct steer_flow *flow)
 	other = tenants_total_level(total, now);
 	if (other > level)
 		level = other;
-	if (level == TENANTS_OPEN || floor || (level == TENANTS_SHARE && share)) {
+	if (level == TENANTS_OPEN || (floor && level < TENANTS_FULL) ||
+	    (level == TENANTS_SHARE && share)) {
 		tenants_charge(total, now, len);
 		return 1;
 	}

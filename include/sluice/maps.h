@@ -443,6 +443,10 @@ struct sl_tenant_gate {
 	__u64 share_byte;
 	__u64 floor_depth; /* 2^-10 ns that packets may come before their time */
 	__u64 share_depth;
+	/* the order at workers */
+	__u32 turn_norm; /* mean weight over the tenant's, 2^-16; 0: 1 */
+	__u32 turn_byte; /* cycles that a byte weighs, 2^-10; 0: bytes are not scarce */
+	__u64 turn_credit; /* ns of a worker that it may be behind the others when it comes back */
 
 	/* line 1: XDP writes, in the queue's NAPI poll */
 	__u64 packets SL_LINE; /* that came */
@@ -460,10 +464,11 @@ struct sl_tenant_ring {
 	__u32 sent SL_LINE; /* packets redirected to it; the ticket of the next */
 
 	/* line 1: the worker writes */
-	__u32 taken SL_LINE; /* 1 + the ticket of the latest packet taken out */
+	__u32 taken
+		SL_LINE; /* 1 + the ticket of the latest packet out, less what waits for turns */
 	__u32 low; /* so many in the ring: only who is within its share gets in; 0: nobody serves */
 	__u32 high; /* so many: only who is within its floor */
-	__u32 size; /* so many it holds */
+	__u32 size; /* so many: nobody */
 };
 _Static_assert(sizeof(struct sl_tenant_ring) == 2 * SL_CACHE_LINE, "one writer for each line");
 

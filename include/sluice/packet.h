@@ -25,6 +25,7 @@ enum sl_meta_flags {
 	SL_META_PORTS = 1 << 4, /* l4_off is valid and its first four bytes are the ports */
 	SL_META_NON_FIRST = 1 << 5, /* a fragment without an L4 header */
 	SL_META_TENANT = 1 << 6, /* tenants are configured: `tenant` and `ticket` are valid */
+	SL_META_TENANT_SET = 1 << 7, /* which entry of `tenant_match` named it */
 };
 
 struct sl_meta {

@@ -6,6 +6,7 @@
 #include "rig.h"
 #include "frames.h"
 
+#define RING 2048
 #define SRC 0x0a010203u /* 10.1.2.3 */
 #define DST 0xc0a80101u /* 192.168.1.1 */
 
@@ -160,7 +161,8 @@ static void set_gate(uint32_t tenant, const struct sl_tenant_gate *g)
 /* The ring of worker 0 on queue 0 has `fill` packets. */
 static void set_ring(uint32_t fill)
 {
-	struct sl_tenant_ring ring = {.sent = 5000 + fill, .taken = 5000, .low = 128, .high = 256};
+	struct sl_tenant_ring ring = {
+		.sent = 5000 + fill, .taken = 5000, .low = 128, .high = 256, .size = RING};
 	uint32_t zero = 0;
 
 	bpf_map_update_elem(bpf_map__fd(rig->skel->maps.tenant_ring), &zero, &ring, 0);
@@ -209,7 +211,8 @@ Test(tenants, who_gets_in_depends_on_the_ring)
 	cr_expect_eq(passed(128, 5, 2), 5);
 	cr_expect_eq(passed(255, 5, 2), 5);
 	cr_expect_eq(passed(256, 5, 2), 2);
-	cr_expect_eq(passed(2048, 5, 2), 2);
+	cr_expect_eq(passed(RING - 1, 5, 2), 2);
+	cr_expect_eq(passed(RING, 5, 2), 0, "there is no room");
 	cr_expect_eq(passed(200, 2, 5), 5, "who is within its floor is not asked for its share");
 }
 

@@ -128,6 +128,30 @@ config_in_force() { grep -c "configuration reloaded" "$TB_RUN/sluiced.log" | gre
 	losses_hold
 }
 
+# Turns change the order of tenants only, whatever moves meanwhile: nobody's flow is overtaken or in two workers' hands.
+@test "tenants that wait for their turns, and buckets that move at random" {
+	local pids=() name
+	three sdrf
+	# the daemon leaves the rows alone
+	sed -i 's/    match: all/&\n    balance: {enabled: false}/' "$TB_RUN/sluice.yaml"
+	serve --workers 3 --nf "work:20us,$ORDER:$TB_RUN/order.json,reflect"
+	source_of light 1 0 --rate 2000 --duration 8 --flows 200 --expect --linger 2s
+	pids+=("$TB_PID")
+	source_of steady 2 1 --rate 8000 --duration 8 --flows 200 --expect --linger 2s
+	pids+=("$TB_PID")
+	source_of flood 3 2 --rate 100000 --duration 8 --flows 2000 --expect --linger 2s
+	pids+=("$TB_PID")
+	tb_dut "$E2E/mover" "$TB_D" -d 8 >"$TB_RUN/mover.json" 3>&-
+	wait "${pids[@]}"
+	expect "$(cat "$TB_RUN/mover.json")" '.unfinished == 0' '.moves > 1000'
+	for name in light steady flood; do
+		expect "$(cat "$TB_RUN/$name.json")" '.received > 1000' '.reordered == 0' '.duplicated == 0'
+	done
+	losses_hold
+	tb_stop "$TB_RUN_PID"
+	expect "$(cat "$TB_RUN/order.json")" '.flow_reordered == 0' '.duplicated == 0' '.double_owner == 0'
+}
+
 @test "metrics have each tenant; ids outlive the daemon" {
 	three drf
 	sed -i '1i metrics: {listen: "127.0.0.1:9464"}' "$TB_RUN/sluice.yaml"

@@ -42,6 +42,7 @@ struct rig {
 	struct sl_bucket_cost cost[RIG_WORKERS * RIG_BUCKETS];
 	struct sl_bucket_stats packets[RIG_BUCKETS];
 	struct sl_tenant_ring tenant_rings[SL_MAX_WORKERS];
+	struct sl_tenant_gate gates[SL_MAX_TENANTS];
 	struct sl_move moves[SL_MOVE_LOG];
 	uint8_t area[RIG_FRAMES * RIG_FRAME];
 	uint64_t fill[RIG_FILL], spare[RIG_FRAMES];
@@ -63,6 +64,7 @@ static inline void rig_maps(struct rig *g)
 				       .moves = g->moves};
 	g->inst.iface[0].bucket_stats = g->packets;
 	g->inst.iface[0].tenant_rings = g->tenant_rings;
+	g->inst.iface[0].gates = g->gates;
 }
 
 static inline void rig_home(struct rig *g)
@@ -97,6 +99,7 @@ static inline struct rig *rig_new(void)
 	dp->frames = RIG_FRAMES;
 	dp->frame_size = RIG_FRAME;
 	dp->fill_target = RIG_FRAMES / 2;
+	dp->xsk_opts.rx_size = RIG_FRAMES;
 	dp->park_limit = dp->park_bucket_limit = RIG_FRAMES / 4;
 	dp->shard_stride = 2 * SL_CACHE_LINE;
 	cr_assert_geq(dp->shard_stride, sizeof(struct sl_shard) + sizeof(struct sl_shard_ring));

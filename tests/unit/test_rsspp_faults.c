@@ -7,87 +7,22 @@
 #include <sluice/packet.h>
 
 #include "dataplane/flow_table.h"
-#include "dataplane_rig.h"
+#include "dataplane_scene.h"
 
-#define RING 256
 #define A 0
 #define B 1
 #define C 2
 #define BUCKET 5
 #define OTHER 6 /* another bucket */
 
-/* The rig, with RX rings. */
-struct scene {
-	struct rig *g;
-	struct xdp_desc desc[RIG_WORKERS][RING];
-	uint32_t producer[RIG_WORKERS], consumer[RIG_WORKERS];
-	uint32_t next[RIG_BUCKETS]; /* the number of the bucket's packet that comes next */
-	unsigned done; /* packets processed */
-};
-
-static struct scene *scene_new(void)
+/* BUCKET and OTHER are A's. */
+static struct scene *scene(void)
 {
-	struct scene *s = calloc(1, sizeof(*s));
-	struct rig *g = rig_new();
+	struct scene *s = scene_new();
 
-	cr_assert_not_null(s);
-	s->g = g;
-	for (unsigned i = 0; i < RIG_WORKERS; i++) {
-		struct sl_worker_ring *r = &g->worker[i].ring[0];
-
-		r->xsk.rx = (struct xsk_ring_cons){.mask = RING - 1,
-						   .size = RING,
-						   .producer = &s->producer[i],
-						   .consumer = &s->consumer[i],
-						   .ring = s->desc[i]};
-		r->open = true;
-	}
-	atomic_store(&g->home.active, true);
-	frames_top_up(&g->dp, 0);
-	for (unsigned b = 0; b < RIG_BUCKETS; b++)
-		g->rows[b] = row_pack((struct sl_row){.worker = b % RIG_WORKERS});
-	g->rows[BUCKET] = g->rows[OTHER] = row_pack((struct sl_row){.worker = A});
-	moves_settle(&g->dp);
+	s->g->rows[BUCKET] = s->g->rows[OTHER] = row_pack((struct sl_row){.worker = A});
+	moves_settle(&s->g->dp);
 	return s;
-}
-
-/* Each frame is in one place. */
-static void scene_free(struct scene *s)
-{
-	struct sl_frame_count n;
-
-	for (unsigned i = 0; i < RIG_WORKERS; i++)
-		atomic_store(&s->g->worker[i].cached_shown, s->g->worker[i].cached);
-	frames_count(&s->g->dp, &n);
-	cr_expect_eq(n.fill + n.rx + n.parked + n.cached, n.total, "no frame leaks");
-	rig_free(s->g);
-	free(s);
-}
-
-/* XDP, up to the redirect: the epoch, a number, the row. */
-static struct sl_meta stamp(struct scene *s, uint32_t bucket)
-{
-	const uint32_t epoch = s->g->control.epoch;
-
-	return (struct sl_meta){.magic = SL_META_MAGIC,
-				.bucket = (uint16_t)bucket,
-				.epoch = epoch,
-				.seq = (uint32_t)s->g->packets[bucket].packets++};
-}
-
-/* n packets of the bucket arrive, each where the row says. */
-static void arrive(struct scene *s, uint32_t bucket, unsigned n)
-{
-	struct rig *g = s->g;
-
-	while (n--) {
-		const uint64_t frame = g->fill[g->fill_consumer++ % RIG_FILL];
-		const uint64_t addr = frame + sizeof(struct sl_meta);
-		const unsigned w = row_load(&g->rows[bucket]).worker;
-
-		*(struct sl_meta *)(g->area + frame) = stamp(s, bucket);
-		s->desc[w][s->producer[w]++ % RING] = (struct xdp_desc){.addr = addr, .len = 100};
-	}
 }
 
 /* One was counted, and found the ring full: nobody will ever see its number. */
@@ -95,22 +30,6 @@ static void lose(struct scene *s, uint32_t bucket)
 {
 	stamp(s, bucket);
 	s->next[bucket]++;
-}
-
-static void want(struct scene *s, uint32_t bucket, uint16_t worker)
-{
-	__atomic_store_n(&s->g->rows[bucket], row_pack((struct sl_row){.worker = worker}),
-			 __ATOMIC_RELEASE);
-}
-
-static void settle(struct scene *s)
-{
-	__atomic_store_n(&s->g->control.settled, s->g->control.epoch, __ATOMIC_RELEASE);
-}
-
-static struct sl_owner owner(const struct scene *s, uint32_t bucket)
-{
-	return owner_load(&s->g->owners[bucket]);
 }
 
 /* A worker's round. Returns the size of its batch; numbers must follow each other. */
@@ -135,7 +54,7 @@ static unsigned work(struct scene *s, unsigned id)
 /* A has processed so many of the bucket, lost one more or not, and its move to B begins. */
 static struct scene *scene_moving(unsigned before, bool loses)
 {
-	struct scene *s = scene_new();
+	struct scene *s = scene();
 
 	arrive(s, BUCKET, before);
 	work(s, A);
@@ -178,7 +97,7 @@ Test(rsspp_faults, a_and_its_last_packet_was_lost)
 /* RSS++ flushes on the bucket's next packet, and not while the new core has a move of its own. */
 Test(rsspp_faults, b_a_burst_ends_at_a_worker_that_has_a_move_of_its_own)
 {
-	struct scene *s = scene_new();
+	struct scene *s = scene();
 
 	arrive(s, BUCKET, 1);
 	want(s, OTHER, B);
@@ -253,7 +172,7 @@ Test(rsspp_faults, c_what_waits_is_bounded_and_counted)
 /* RSS++ logs a warning and overwrites what the pending move waits for. */
 Test(rsspp_faults, d_a_second_row_does_not_change_what_the_first_move_waits_for)
 {
-	struct scene *s = scene_new();
+	struct scene *s = scene();
 	struct sl_owner before;
 
 	arrive(s, BUCKET, 1);
@@ -278,7 +197,7 @@ Test(rsspp_faults, d_a_second_row_does_not_change_what_the_first_move_waits_for)
 /* RSS++'s new core drops what comes before the old one is told of the move, or after it forgot. */
 Test(rsspp_faults, e_packets_before_anybody_was_told)
 {
-	struct scene *s = scene_new();
+	struct scene *s = scene();
 
 	arrive(s, BUCKET, 3);
 	work(s, A);

@@ -77,18 +77,18 @@ Test(tenant_account, cycles_go_by_cost_and_sum_up_to_the_round)
 	cr_expect_eq(of(4)->cycles, 100 + 1400 / 3 + 10);
 }
 
-/* The ring is full of what the batches show: three quarters tenant 3's. It drains again. */
-Test(tenant_account, places_in_the_ring_follow_the_batches)
+/* What it has in the batch, and what waits for its turn. */
+Test(tenant_account, places_in_rings_are_what_waits)
 {
-	g->stat[1].ring_fill = 400;
+	g->worker[1].queues.queue[3].n = 290;
 	for (unsigned i = 0; i < 200; i++) {
-		packets(3, 3, 60);
+		packets(3, 10, 60);
 		packets(4, 1, 60);
 		round_of(100);
 	}
-	cr_expect(of(3)->slots > 290 * 256 && of(3)->slots <= 300 * 256, "%llu", of(3)->slots);
-	cr_expect(of(4)->slots > 90 * 256 && of(4)->slots <= 100 * 256, "%llu", of(4)->slots);
-	g->stat[1].ring_fill = 0;
+	cr_expect(of(3)->slots > 298 * 256 && of(3)->slots <= 300 * 256, "%llu", of(3)->slots);
+	cr_expect(of(4)->slots > 240 && of(4)->slots <= 256, "%llu", of(4)->slots);
+	g->worker[1].queues.queue[3].n = 0;
 	for (unsigned i = 0; i < 400; i++)
 		round_of(100);
 	cr_expect(of(3)->slots == 0 && of(4)->slots == 0, "%llu, %llu", of(3)->slots, of(4)->slots);

@@ -19,6 +19,9 @@
 #define TOTAL_LOW 1e-3 /* what may wait for a capacity in bytes */
 #define TOTAL_HIGH 2e-3
 #define RATE_MIN 1.0 /* a second: clocks must not overflow */
+/* Seconds of a worker that somebody may be preferred for his past: the others' floor is that late
+ * at most. */
+#define CREDIT_MAX 0.2
 
 struct tenant {
 	double weight;
@@ -372,6 +375,41 @@ static void set_rates(const struct sl_tenants *t, const struct tenant *k, const 
 	*byte = t->capacity[SL_TENANT_BYTES] > 0 ? time_of(amount[SL_TENANT_BYTES] * part, 20) : 0;
 }
 
+/* Mean weight over the tenant's. */
+static double norm_of(const struct sl_tenants *t, unsigned i)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < SL_TENANT_TOTAL; k++)
+		n += t->tenant[k].weight > 0;
+	return weights(t) / n / t->tenant[i].weight;
+}
+
+/*
+ * What is remembered of the heaviest user and not of this one, as seconds: a commitment is a mean
+ * of overuse, so that much of tau has it been used more.
+ */
+static double credit_of(const struct sl_tenants *t, unsigned i)
+{
+	double most = 0, seconds;
+
+	if (t->opts.policy != SL_POLICY_SDRF)
+		return 0;
+	for (unsigned k = 0; k < SL_TENANT_TOTAL; k++)
+		most = fmax(most, t->tenant[k].view.commitment);
+	seconds = (most - t->tenant[i].view.commitment) * t->opts.half_life / M_LN2 * norm_of(t, i);
+	return fmin(seconds, CREDIT_MAX);
+}
+
+static void set_turn(const struct sl_tenants *t, unsigned i, struct sl_tenant_gate *gate)
+{
+	const double cycles = t->capacity[SL_TENANT_CYCLES], bytes = t->capacity[SL_TENANT_BYTES];
+
+	gate->turn_norm = (uint32_t)fmin(fmax(norm_of(t, i) * 65536, 1), UINT32_MAX);
+	gate->turn_byte = bytes > 0 ? (uint32_t)fmin(cycles / bytes * 1024, UINT32_MAX) : 0;
+	gate->turn_credit = (uint64_t)(credit_of(t, i) * 1e9);
+}
+
 void sl_tenants_gate(const struct sl_tenants *t, unsigned queue, unsigned tenant,
 		     struct sl_tenant_gate *gate)
 {
@@ -391,4 +429,5 @@ void sl_tenants_gate(const struct sl_tenants *t, unsigned queue, unsigned tenant
 	set_rates(t, k, k->kept, part, &gate->floor_packet, &gate->floor_byte);
 	set_rates(t, k, k->given, part, &gate->share_packet, &gate->share_byte);
 	gate->floor_depth = gate->share_depth = (uint64_t)(t->depth * 1e9 * 1024);
+	set_turn(t, tenant, gate);
 }

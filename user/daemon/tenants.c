@@ -77,6 +77,9 @@ static void write_gate(struct sl_tenant_gate *to, const struct sl_tenant_gate *f
 	__atomic_store_n(&to->share_byte, from->share_byte, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->floor_depth, from->floor_depth, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->share_depth, from->share_depth, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->turn_norm, from->turn_norm, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->turn_byte, from->turn_byte, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->turn_credit, from->turn_credit, __ATOMIC_RELAXED);
 }
 
 static void write_gates(const struct served *s)

@@ -23,10 +23,24 @@ static inline void batch_fill(struct sl_packet *p, struct sl_shard *shard, unsig
 	shard->ring[ring].last = shard_last(meta->seq);
 }
 
+/* Again, a packet that has waited (tenant_queues.h): others of its bucket may have come since. */
+static inline void batch_refill(struct worker *w, unsigned ring, uint64_t addr, uint32_t len)
+{
+	struct sl_dataplane *dp = w->dp;
+	struct sl_packet *p = &w->packet[w->batch++];
+	uint8_t *data = dp->area + addr;
+	const struct sl_meta *meta = (const struct sl_meta *)(data - sizeof(*meta));
+	struct sl_shard_ring *sr = &shard_of(dp, meta->bucket)->ring[ring];
+	const uint64_t last = sr->last;
+
+	batch_fill(p, shard_of(dp, meta->bucket), ring, dp->home[ring].origin, data, addr, len);
+	sr->last = last;
+}
+
 /*
  * Put an owned packet into the batch; there is room. From here on it counts as processed for rule
  * (d): no bucket is released before the batch is carried out (handover_check() wants an empty
- * batch).
+ * batch), nor while packets of it wait for their tenants' turns.
  */
 static inline void batch_put(struct worker *w, unsigned ring, uint64_t addr, uint32_t len)
 {

@@ -19,10 +19,10 @@ bool divide_waits(const struct worker *w, const struct sl_outgoing *out)
 	uint32_t first;
 
 	if (out->kind != OUT_MERGE)
-		return park_waits(w, out->bucket);
+		return bucket_waits(w, out->bucket);
 	first = first_part(w, out);
 	for (unsigned i = 0; i < SL_SPLIT_PARTS; i++)
-		if (park_waits(w, first + i))
+		if (bucket_waits(w, first + i))
 			return true;
 	return false;
 }

@@ -22,6 +22,7 @@
 
 #include "dataplane/flow_table.h"
 #include "dataplane/sketch.h"
+#include "dataplane/tenant_queues.h"
 #include "dataplane/tenants.h"
 #include "dataplane/word.h"
 #include "platform/instance.h"
@@ -203,6 +204,7 @@ struct worker {
 	struct sl_flow_key noted;
 	struct sl_sketch sketch; /* of the elephant that it owns, if any */
 	struct sl_tenant_meter meter;
+	struct sl_tenant_queues queues; /* where the instance has tenants */
 	uint32_t sweep_bucket; /* where the expiry sweep goes on */
 	uint32_t sweep_owned;
 	uint64_t sweep_flows;

@@ -39,7 +39,8 @@ static uint64_t kernel_memory(const struct sl_dataplane *dp)
 struct memory_need memory_need(const struct sl_dataplane *dp)
 {
 	uint64_t worker = sizeof(struct worker) + dp->rings * sizeof(struct sl_worker_ring) +
-			  caches_memory(dp) + parks_memory(dp) + handover_memory(dp);
+			  caches_memory(dp) + parks_memory(dp) + tenant_queues_memory(dp) +
+			  handover_memory(dp);
 
 	return (struct memory_need){
 		.frames = frames_memory(dp),

@@ -42,6 +42,12 @@ static inline bool park_waits(const struct worker *w, uint32_t bucket)
 	return w->parked_buckets && park_of(w, bucket)->listed;
 }
 
+/* Packets of the bucket are here and not in the batch. */
+static inline bool bucket_waits(const struct worker *w, uint32_t bucket)
+{
+	return park_waits(w, bucket) || w->queues.of_bucket[bucket];
+}
+
 static inline bool ready_waits(const struct worker *w)
 {
 	return w->ready_head != SL_NIL;

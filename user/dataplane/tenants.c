@@ -12,7 +12,7 @@
 #define SLOTS_SHIFT 3
 #define SLOT_UNIT 256
 
-static struct sl_tenant_ring *ring_of(const struct worker *w, unsigned ring)
+struct sl_tenant_ring *tenant_ring_of(const struct worker *w, unsigned ring)
 {
 	const struct sl_home *home = &w->dp->home[ring];
 
@@ -22,7 +22,7 @@ static struct sl_tenant_ring *ring_of(const struct worker *w, unsigned ring)
 void tenants_close(const struct worker *w)
 {
 	for (unsigned i = 0; i < w->dp->rings; i++)
-		__atomic_store_n(&ring_of(w, i)->low, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&tenant_ring_of(w, i)->low, 0, __ATOMIC_RELAXED);
 }
 
 void tenants_round(struct worker *w)
@@ -32,16 +32,17 @@ void tenants_round(struct worker *w)
 	w->meter.on = flags & SL_CTL_TENANTS;
 }
 
-void tenants_taken(const struct worker *w, unsigned ring, const struct sl_meta *last)
+void tenants_taken(struct worker *w, unsigned ring, const struct sl_meta *last)
 {
-	struct sl_tenant_ring *r = ring_of(w, ring);
+	struct sl_tenant_ring *r = tenant_ring_of(w, ring);
 	const uint32_t part = w->dp->xsk_opts.rx_size / RING_PART;
 
 	if (last->magic != SL_META_MAGIC || !(last->flags & SL_META_TENANT))
 		return;
-	__atomic_store_n(&r->taken, last->ticket + 1, __ATOMIC_RELAXED);
+	tenant_queues_taken(w, ring, last->ticket);
 	if (r->low)
 		return;
+	__atomic_store_n(&r->taken, last->ticket + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->size, w->dp->xsk_opts.rx_size, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->high, 2 * (part > RING_LOW ? part : RING_LOW), __ATOMIC_RELAXED);
 	/* `taken` is of this worker from here on */
@@ -61,28 +62,30 @@ void tenants_batch(struct worker *w)
 	}
 }
 
-void tenants_sample(struct worker *w, unsigned tenant, uint64_t cycles)
+static void average(uint32_t *cost, uint64_t cycles)
 {
-	uint32_t *cost = &w->meter.cost[tenant];
-
-	if (!w->meter.on)
-		return;
 	if (!*cost)
 		*cost = (uint32_t)cycles;
 	else
 		*cost = *cost - (*cost >> COST_SHIFT) + ((uint32_t)cycles >> COST_SHIFT);
 }
 
-/* Of the fullest ring, what the batch says is the tenant's. */
-static void account_slots(struct sl_tenant_work *work, uint32_t fill, uint32_t packets, unsigned n)
+void tenants_sample(struct worker *w, unsigned tenant, uint64_t cycles)
 {
-	const int64_t now = (int64_t)fill * SLOT_UNIT * packets / n, old = (int64_t)work->slots;
+	if (w->meter.on)
+		average(&w->meter.cost[tenant], cycles);
+}
+
+/* Smoothed: a tenant's packets come and go many times between two looks. */
+static void account_slots(struct sl_tenant_work *work, uint32_t waiting)
+{
+	const int64_t now = (int64_t)waiting * SLOT_UNIT, old = (int64_t)work->slots;
 	const int64_t next = old + (now - old) / (1 << SLOTS_SHIFT);
 
 	stat_set(&work->slots, (uint64_t)(now || next != old ? next : 0));
 }
 
-static void account(struct worker *w, unsigned t, uint64_t cycles, uint32_t fill, unsigned n)
+static void account(struct worker *w, unsigned t, uint64_t cycles)
 {
 	struct sl_tenant_meter *m = &w->meter;
 	struct sl_tenant_work *work = &w->dp->inst->tenant_work[w->id * SL_MAX_TENANTS + t];
@@ -90,7 +93,7 @@ static void account(struct worker *w, unsigned t, uint64_t cycles, uint32_t fill
 	stat_add(&work->cycles, cycles);
 	stat_add(&work->packets, m->packets[t]);
 	stat_add(&work->bytes, m->bytes[t]);
-	account_slots(work, fill, m->packets[t], n);
+	account_slots(work, m->packets[t] + w->queues.queue[t].n);
 	if (work->slots)
 		m->holding |= 1ull << t;
 	else
@@ -105,7 +108,6 @@ static void account(struct worker *w, unsigned t, uint64_t cycles, uint32_t fill
 void tenants_account(struct worker *w, uint64_t cycles)
 {
 	struct sl_tenant_meter *m = &w->meter;
-	const uint32_t fill = w->stat->ring_fill;
 	uint64_t chain = 0, left;
 	unsigned n = 0;
 
@@ -124,7 +126,9 @@ void tenants_account(struct worker *w, uint64_t cycles)
 			part = own + (cycles - chain) * m->packets[t] / n;
 		else if (n)
 			part = cycles * own / chain;
-		account(w, t, part, fill, n ? n : 1);
+		account(w, t, part);
 	}
 	m->present = 0;
+	if (n && chain <= cycles)
+		average(&m->rest, (cycles - chain) / n);
 }

@@ -22,12 +22,21 @@ struct sl_tenant_meter {
 	uint32_t packets[SL_MAX_TENANTS];
 	uint32_t bytes[SL_MAX_TENANTS];
 	uint32_t cost[SL_MAX_TENANTS]; /* cycles a packet in the chain, a moving average */
+	uint32_t rest; /* cycles a packet outside of it, likewise */
 };
 
 static inline unsigned tenant_of(const struct sl_meta *meta)
 {
 	return meta->flags & SL_META_TENANT ? meta->tenant % SL_MAX_TENANTS : 0;
 }
+
+/* Cycles that a packet of the tenant is expected to take. */
+static inline uint64_t tenant_cost(const struct sl_tenant_meter *m, unsigned tenant)
+{
+	return (uint64_t)m->cost[tenant] + m->rest;
+}
+
+struct sl_tenant_ring *tenant_ring_of(const struct worker *w, unsigned ring);
 
 /* Nobody takes from this worker's rings: XDP lets everything in. Before it starts and as it ends.
  */
@@ -37,7 +46,7 @@ void tenants_close(const struct worker *w);
 void tenants_round(struct worker *w);
 
 /* The packet with this stamp is the latest of n that were taken out of the ring. */
-void tenants_taken(const struct worker *w, unsigned ring, const struct sl_meta *last);
+void tenants_taken(struct worker *w, unsigned ring, const struct sl_meta *last);
 
 /* The batch is complete; no NF has seen it. */
 void tenants_batch(struct worker *w);

@@ -64,6 +64,8 @@ int worker_init(struct sl_dataplane *dp, unsigned id)
 	if (!ret)
 		ret = parks_init(w);
 	if (!ret)
+		ret = tenant_queues_init(w);
+	if (!ret)
 		ret = handover_init(w);
 	cost_init(w);
 	return ret;
@@ -74,6 +76,7 @@ void worker_free(struct worker *w)
 	if (!w->dp)
 		return;
 	handover_free(w);
+	tenant_queues_free(w);
 	parks_free(w);
 	caches_free(w);
 	free(w->ring);
@@ -86,7 +89,7 @@ unsigned worker_collect(struct worker *w)
 {
 	if (w->parked_buckets)
 		parks_check(w);
-	if (receive_batch(w))
+	if (w->meter.on || w->queues.waiting ? tenant_queues_collect(w) : receive_batch(w))
 		w->now_ns = sl_clock_ns();
 	return w->batch;
 }
@@ -108,8 +111,8 @@ bool worker_finish(struct worker *w)
 
 bool worker_idle(const struct worker *w)
 {
-	return !w->batch && !ready_waits(w) && !w->parked_buckets && !handover_pending(w) &&
-	       !w->cached && !receive_waits(w);
+	return !w->batch && !w->queues.waiting && !ready_waits(w) && !w->parked_buckets &&
+	       !handover_pending(w) && !w->cached && !receive_waits(w);
 }
 
 static bool tx_pending(const struct worker *w)
