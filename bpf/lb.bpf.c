@@ -8,17 +8,12 @@
  */
 #include "lb_answer.h"
 #include "lb_choose.h"
+#include "lb_icmp.h"
 #include "lb_packet.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u32 sluice_lb_abi = SL_LB_ABI_VERSION;
-
-static __always_inline int lb_end(__u32 what, int verdict)
-{
-	lb_count(what);
-	return verdict;
-}
 
 /* The kernel knows the way but not the neighbour: it takes the translated packet from here. */
 static __always_inline int lb_no_hop(long rc)
@@ -313,8 +308,10 @@ int sluice_lb(struct xdp_md *ctx)
 	    (rc == SL_PARSED && !k.p.flow.ports && !k.p.flow.fragment))
 		return lb_answer(ctx, &k, rc) ? lb_end(SL_LB_ANSWERED, XDP_TX)
 					      : lb_end(SL_LB_PASSED, XDP_PASS);
+	k.length = k.p.limit - k.p.l3_off;
+	if (rc == SL_PARSE_QUOTE)
+		return lb_icmp(ctx, &k, ctl);
 	if (rc != SL_PARSED)
 		return lb_end(SL_LB_PASSED, XDP_PASS);
-	k.length = k.p.limit - k.p.l3_off;
 	return lb_steer(ctx, &k, ctl);
 }

@@ -84,18 +84,23 @@ static __always_inline int lb_vip(const struct lb *k, const struct sl_lb_control
 	return 1;
 }
 
-static __always_inline const struct sl_lb_reverse *lb_server_of(const struct lb *k)
+static __always_inline const struct sl_lb_reverse *lb_reverse_of(__u8 proto, __u16 port,
+								 const __be32 *addr)
 {
-	const struct sl_tuple *t = &k->p.flow;
 	const struct sl_lb_reverse *r;
 	struct sl_lb_vip_key key;
 
-	lb_key(&key, t->proto, t->sport, t->src);
+	lb_key(&key, proto, port, addr);
 	r = bpf_map_lookup_elem(&lb_reverse, &key);
 	if (r)
 		return r;
 	key.port = 0;
 	return bpf_map_lookup_elem(&lb_reverse, &key);
+}
+
+static __always_inline const struct sl_lb_reverse *lb_server_of(const struct lb *k)
+{
+	return lb_reverse_of(k->p.flow.proto, k->p.flow.sport, k->p.flow.src);
 }
 
 static __always_inline void lb_forward_ends(struct lb *k)

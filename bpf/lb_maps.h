@@ -60,9 +60,13 @@ struct lb_hop {
 };
 LB_MAP(lb_hops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct lb_hop);
 
-/* Per CPU: new entries of the connection table in this second, and the row whose turn it is. */
+/*
+ * Per CPU: new entries of the connection table in this second, errors relayed, and the row whose
+ * turn it is.
+ */
 struct lb_cpu {
 	__u32 second, inserted;
+	__u32 icmp_second, icmps;
 	__u32 turn[SL_LB_MAX_VIPS];
 };
 LB_MAP(lb_cpus, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_cpu);

@@ -280,6 +280,12 @@ static __noinline long lb_route(struct xdp_md *ctx, const struct lb *k, const __
 	return rc;
 }
 
+static __always_inline int lb_end(__u32 what, int verdict)
+{
+	lb_count(what);
+	return verdict;
+}
+
 static __always_inline int lb_send(struct xdp_md *ctx, const struct lb *k, const struct lb_hop *hop)
 {
 	struct lb_macs *eth = lb_at(ctx, 0, 14);

@@ -160,6 +160,7 @@ enum sl_lb_count {
 	SL_LB_TABLE, /* by the connection table */
 	SL_LB_HASHED, /* by the row of its hash: neither knew it */
 	SL_LB_REPLY, /* a server's, on its way to the client */
+	SL_LB_ICMP, /* an error about a connection, to its server or client */
 	SL_LB_ANSWERED, /* ARP, neighbour solicitation and echo for a VIP */
 	SL_LB_PASSED, /* not for us: up the stack */
 	SL_LB_RESOLVE, /* up the stack, translated: it finds out the neighbour and forwards */
@@ -170,6 +171,7 @@ enum sl_lb_count {
 	SL_LB_DROP_NO_ROUTE,
 	SL_LB_DROP_TOO_BIG, /* for the next hop */
 	SL_LB_DROP_TTL,
+	SL_LB_DROP_ICMP, /* errors, more than are relayed in a second */
 	/* The rest are details of the above. */
 	SL_LB_BAD_COOKIE, /* names no server of the VIP: forged, stale, or without meaning */
 	SL_LB_COOKIE_DOWN, /* names a server that is down */
@@ -180,6 +182,7 @@ enum sl_lb_count {
 	SL_LB_ICMP_COOKIE, /* errors that found their server by the quoted cookie */
 	SL_LB_ICMP_TABLE,
 	SL_LB_ICMP_HASHED,
+	SL_LB_ICMP_CLIENT, /* errors about a client's packet */
 	SL_LB_CLOCK_JUMPS,
 	SL_LB_COUNTS,
 };

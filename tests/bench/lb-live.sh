@@ -27,7 +27,7 @@ run() { # KEEP RUN SECONDS
 idle() { # BITS
 	local seconds pids=()
 	fleet_up slblv 8
-	fleet_clocks 5000
+	fleet_clocks 0 # what jumps has jumped: it would be a pause of another length
 	FLEET_BITS=$1 fleet_both $(seq 8)
 	for seconds in $IDLE; do
 		{ sleep "$seconds" && echo; } | fleet_at c python3 "$FLEET_PARTS/held.py" "$FLEET_VIP" 80 16 |
