@@ -118,7 +118,7 @@ _sluice_arguments()
 
 	case $2 in
 	attach | run | gen | doctor | 'agent attach' | 'agent detach') _sluice_interfaces ;;
-	check | sim | sched | 'lb apply') compgen -f -- "$3" ;;
+	check | sim | sched | 'lb apply' | 'lb run') compgen -f -- "$3" ;;
 	version | 'lb '* | 'agent '*) ;;
 	lb | agent) _sluice_verbs "$1" "$2" ;;
 	move)

@@ -77,6 +77,7 @@ nothing_rebuilt() {
 		./lib/libsluice.so.0
 		./lib/pkgconfig/libsluice.pc
 		./lib/sluice/steer.bpf.o
+		./lib/systemd/system/sluice-lb@.service
 		./lib/systemd/system/sluice@.service
 		./lib/systemd/system/sluiced.service
 		./sbin/sluice

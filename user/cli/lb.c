@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/lb/probe.h"
+#include "cli/lb/run.h"
 #include "cli/lb/show.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -62,7 +63,8 @@ static int apply(int argc, char **argv)
 		rc = sl_lb_apply(&lb, &file, &err);
 		if (rc && created)
 			sl_lb_remove(&lb);
-		else if (!rc)
+		sl_lb_unlock(&lb); /* servers that do not answer take seconds */
+		if (!rc)
 			probe_clocks(&lb);
 		sl_lb_close(&lb);
 	}
@@ -229,6 +231,7 @@ static int remove_balancer(int argc, char **argv)
 
 static const struct verb verbs[] = {
 	{"apply", apply, &apply_spec},
+	{"run", lb_run, &lb_run_spec},
 	{"show", show, &show_spec},
 	{"counts", counts, &counts_spec},
 	{"set", set, &set_spec},

@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "platform/lb_config.h"
+#include "platform/lb_config_check.h"
 #include "platform/pin.h"
 #include "platform/yaml.h"
 
 #define INSERTS_DEFAULT 125000 /* per CPU and second: what Katran takes for a flood */
+#define REFILL_DEFAULT_NS 100000000
 
 const char *const sl_lb_state_words[] = {"absent", "up", "drain", "down", NULL};
-const char *const sl_lb_select_words[] = {"hash", "turn", NULL};
+/* By enum sl_lb_select; an empty one is nobody's. */
+const char *const sl_lb_select_words[] = {"hash", "turn", "",	  "",	   "",	   "",
+					  "",	  "",	  "awrr", "least", "pow2", NULL};
+const char *const sl_lb_metric_words[] = {"connections", "packets", "bytes", NULL};
 const char *const sl_lb_keep_words[] = {"cookie", "table", "none", NULL};
 
 static int bad(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
@@ -27,7 +31,7 @@ static int word(const yaml_node_t *node, const char *const *words)
 {
 	const char *text = sl_yaml_text(node);
 
-	for (int i = 0; text && words[i]; i++)
+	for (int i = 0; text && *text && words[i]; i++)
 		if (!strcmp(text, words[i]))
 			return i;
 	return -1;
@@ -57,6 +61,11 @@ static SL_YAML_SETTER(set_select)
 static SL_YAML_SETTER(set_keep)
 {
 	return set_word(y, node, base, f, sl_lb_keep_words);
+}
+
+static SL_YAML_SETTER(set_metric)
+{
+	return set_word(y, node, base, f, sl_lb_metric_words);
 }
 
 static SL_YAML_SETTER(set_version)
@@ -263,7 +272,10 @@ static const struct sl_yaml_field vip_fields[] = {
 	{"protocol", set_protocol, 0, .mend = "write tcp or udp"},
 	{"port", set_port, 0, .mend = "write 1 to 65535, or any"},
 	{"select", set_select, offsetof(struct sl_lb_vip_config, select),
-	 .mend = "write hash or turn"},
+	 .mend = "write hash, turn, awrr, least or pow2"},
+	{"metric", set_metric, offsetof(struct sl_lb_vip_config, metric),
+	 .mend = "write connections, packets or bytes"},
+	{"check", sl_lb_set_check, offsetof(struct sl_lb_vip_config, check), .mend = ""},
 	{"keep", set_keep, offsetof(struct sl_lb_vip_config, keep),
 	 .mend = "write cookie, table or none"},
 	{"cookie_bits", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, bits),
@@ -275,10 +287,11 @@ static const struct sl_yaml_field vip_fields[] = {
 
 static int check_vip(struct sl_yaml *y, const yaml_node_t *item, const struct sl_lb_vip_config *v)
 {
-	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select == SL_LB_BY_TURN)
+	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select != SL_LB_BY_HASH)
 		return sl_yaml_error(y, item,
-				     "keep: none, select: turn: a connection's second packet goes "
-				     "by the hash, not by turn: write select: hash or keep: table");
+				     "keep: none, select: %s: a connection's second packet goes "
+				     "by the hash, not by turn: write select: hash or keep: table",
+				     sl_lb_select_words[v->select]);
 	for (unsigned i = 0; !v->key.port && i < v->servers_n; i++)
 		if (v->servers[i].port)
 			return sl_yaml_error(
@@ -287,7 +300,7 @@ static int check_vip(struct sl_yaml *y, const yaml_node_t *item, const struct sl
 				"of all of the VIP's: leave the servers' ports out, or "
 				"write the VIP's",
 				ntohs(v->servers[i].port));
-	return 0;
+	return sl_lb_check_check(y, item, &v->check, v->key.proto == IPPROTO_UDP, !v->key.port);
 }
 
 static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void *ctx)
@@ -303,6 +316,7 @@ static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void 
 	c->vips_n = i + 1;
 	v = &c->vips[i];
 	*v = (struct sl_lb_vip_config){.key.proto = IPPROTO_TCP, .bits = SL_LB_COOKIE_DEFAULT};
+	sl_lb_check_default(&v->check);
 	rc = sl_yaml_mapping(y, item, vip_fields, v);
 	if (rc)
 		return rc;
@@ -351,6 +365,8 @@ static const struct sl_yaml_field fields[] = {
 	 .mend = "write 32 hexadecimal digits, the same on every balancer: openssl rand -hex 16"},
 	{"inserts", sl_yaml_set_unsigned, offsetof(struct sl_lb_config, inserts_max), .max = 1e9,
 	 .mend = "write a whole number: new entries of the connection table, per CPU and second"},
+	{"refill", sl_yaml_set_duration, offsetof(struct sl_lb_config, refill_ns), .min = 0.01,
+	 .max = 10, .mend = "write a time from 10ms to 10s, such as 50ms"},
 	{"vips", set_vips, 0, .mend = ""},
 	{NULL},
 };
@@ -394,7 +410,8 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 	yaml_node_t *root;
 	int rc = sl_yaml_open(&y, file, err);
 
-	*config = (struct sl_lb_config){.name = "lb", .inserts_max = INSERTS_DEFAULT};
+	*config = (struct sl_lb_config){
+		.name = "lb", .inserts_max = INSERTS_DEFAULT, .refill_ns = REFILL_DEFAULT_NS};
 	if (rc)
 		return rc;
 	root = yaml_document_get_root_node(&y.doc);

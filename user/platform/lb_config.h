@@ -22,10 +22,39 @@ struct sl_lb_server_config {
 	unsigned state; /* enum sl_lb_state */
 };
 
+enum sl_lb_check {
+	SL_LB_CHECK_OFF,
+	SL_LB_CHECK_TCP, /* it accepts a connection */
+	SL_LB_CHECK_HTTP, /* it answers a GET with a status */
+	SL_LB_CHECK_UDP, /* it answers a datagram */
+};
+
+#define SL_LB_CHECK_TEXT 256
+
+struct sl_lb_check_config {
+	unsigned type; /* enum sl_lb_check */
+	uint64_t interval_ns, timeout_ns;
+	unsigned rise, fall;
+	__be16 port; /* 0: the server's */
+	unsigned status_min, status_max;
+	double passive; /* share of SYNs without an answer; 0: off */
+	char path[SL_LB_CHECK_TEXT], host[SL_LB_CHECK_TEXT]; /* no host: the VIP's address */
+	char send[SL_LB_CHECK_TEXT], expect[SL_LB_CHECK_TEXT]; /* nothing expected: any answer */
+};
+
+/* What of its servers a VIP's loads are. */
+enum sl_lb_metric {
+	SL_LB_BY_CONNECTIONS, /* new ones, a second */
+	SL_LB_BY_PACKETS, /* towards the server, a second */
+	SL_LB_BY_BYTES,
+};
+
 struct sl_lb_vip_config {
 	struct sl_lb_vip_key key;
 	bool v6;
 	unsigned select, keep, bits;
+	unsigned metric; /* enum sl_lb_metric */
+	struct sl_lb_check_config check;
 	struct sl_lb_server_config *servers;
 	unsigned servers_n;
 };
@@ -37,6 +66,7 @@ struct sl_lb_config {
 	bool has_secret;
 	__u64 secret[2];
 	unsigned inserts_max;
+	uint64_t refill_ns;
 	struct sl_lb_vip_config *vips;
 	unsigned vips_n;
 };
@@ -54,5 +84,7 @@ int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port);
 extern const char *const sl_lb_state_words[]; /* by enum sl_lb_state, NULL-terminated */
 extern const char *const sl_lb_select_words[];
 extern const char *const sl_lb_keep_words[];
+extern const char *const sl_lb_metric_words[];
+extern const char *const sl_lb_check_words[];
 
 #endif /* SL_PLATFORM_LB_CONFIG_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/lb/probe.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
+#include "platform/lb_probe.h"
 
 #define WAIT_MS 1000
 #define MOST_AT_ONCE 1024
@@ -28,26 +28,6 @@ struct probe {
 	bool answered;
 };
 
-static int begin_connection(const struct probe *p)
-{
-	int family = p->server.v6 ? AF_INET6 : AF_INET;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = p->port};
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = p->port};
-
-	if (fd < 0)
-		return -1;
-	memcpy(&six.sin6_addr, p->server.addr, 16);
-	four.sin_addr.s_addr = p->server.addr[3];
-	if (connect(fd, p->server.v6 ? (void *)&six : (void *)&four,
-		    p->server.v6 ? sizeof(six) : sizeof(four)) &&
-	    errno != EINPROGRESS) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 /* One connection to every server at once; WAIT_MS for all of them. */
 static void probe_round(struct probe *probes, unsigned n)
 {
@@ -56,7 +36,10 @@ static void probe_round(struct probe *probes, unsigned n)
 	unsigned left = n;
 
 	for (unsigned i = 0; fds && i < n; i++)
-		fds[i] = (struct pollfd){.fd = begin_connection(&probes[i]), .events = POLLOUT};
+		fds[i] =
+			(struct pollfd){.fd = sl_lb_dial(probes[i].server.addr, probes[i].server.v6,
+							 probes[i].port, SOCK_STREAM),
+					.events = POLLOUT};
 	while (fds && left && (now = sl_clock_ns()) < end) {
 		if (poll(fds, n, (int)((end - now) / 1000000) + 1) <= 0)
 			break;
@@ -79,7 +62,7 @@ static void probe_round(struct probe *probes, unsigned n)
 	free(fds);
 }
 
-static bool clock_known(const struct sl_lb *lb, uint32_t id, bool *erratic)
+bool probe_clock_known(const struct sl_lb *lb, uint32_t id, bool *erratic)
 {
 	struct sl_lb_clock c = {0};
 
@@ -99,7 +82,7 @@ static unsigned collect(const struct sl_lb *lb, struct probe *probes)
 	if (sl_lb_vips(lb, &vips, &vips_n))
 		return 0;
 	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++) {
-		if (!sl_lb_server_there(lb, id, &s) || clock_known(lb, id, &erratic))
+		if (!sl_lb_server_there(lb, id, &s) || probe_clock_known(lb, id, &erratic))
 			continue;
 		for (unsigned i = 0; i < vips_n; i++) {
 			__be16 port = s.port ? s.port : vips[i].key.port;
@@ -113,13 +96,14 @@ static unsigned collect(const struct sl_lb *lb, struct probe *probes)
 	return n;
 }
 
-static void tell(const struct sl_lb *lb, const struct probe *p)
+void probe_tell(const struct sl_lb *lb, uint32_t id, __be16 port, bool answered)
 {
-	bool erratic, known = clock_known(lb, p->id, &erratic);
+	const struct sl_lb_server *s = &lb->servers[id];
+	bool erratic, known = probe_clock_known(lb, id, &erratic);
 	char end[64];
 
-	sl_lb_end_text(p->server.addr, p->server.v6, p->port, end, sizeof(end));
-	if (!p->answered)
+	sl_lb_end_text(s->addr, s->v6, port, end, sizeof(end));
+	if (!answered)
 		fprintf(stderr,
 			"sluice: server %s does not answer: until it does, its clock is not "
 			"known and its clients wait\n",
@@ -160,6 +144,6 @@ void probe_clocks(const struct sl_lb *lb)
 		for (unsigned i = 0; i < PROBES; i++)
 			probe_round(probes + at, n - at < most ? n - at : most);
 	for (unsigned i = 0; i < n; i++)
-		tell(lb, &probes[i]);
+		probe_tell(lb, probes[i].id, probes[i].port, probes[i].answered);
 	free(probes);
 }

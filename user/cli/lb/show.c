@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/lb/stats.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "platform/clock.h"
@@ -42,25 +43,6 @@ static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_ICMP_CLIENT] = "icmp_client",
 	[SL_LB_CLOCK_JUMPS] = "clock_jumps",
 };
-
-static void sum_stats(int map, uint32_t index, struct sl_lb_stats *sum)
-{
-	int cpus = libbpf_num_possible_cpus();
-	struct sl_lb_stats *each = calloc((size_t)(cpus > 0 ? cpus : 1), sizeof(*each));
-
-	*sum = (struct sl_lb_stats){0};
-	if (each && !bpf_map_lookup_elem(map, &index, each))
-		for (int i = 0; i < cpus; i++) {
-			sum->packets += each[i].packets;
-			sum->bytes += each[i].bytes;
-			sum->connections += each[i].connections;
-			sum->replies += each[i].replies;
-			sum->reply_bytes += each[i].reply_bytes;
-			sum->accepted += each[i].accepted;
-			sum->refused += each[i].refused;
-		}
-	free(each);
-}
 
 static json_t *counts_json(const struct sl_lb *lb)
 {
@@ -103,21 +85,48 @@ static const char *clock_word(const struct sl_lb *lb, uint32_t id)
 	return c.erratic ? "erratic" : "known";
 }
 
+static const char *health_word(unsigned health)
+{
+	static const char *const words[] = {"unchecked", "healthy", "failing", "panic"};
+
+	return health <= SL_LB_PANIC ? words[health] : "?";
+}
+
+/* What `sluice lb run` saw: health, since when, the last error, load. */
+static void add_watch(const struct sl_lb *lb, uint32_t id, const struct sl_lb_server *s,
+		      json_t *server)
+{
+	struct sl_lb_watch w = {0};
+
+	bpf_map_lookup_elem(lb->map[SL_LB_M_WATCH], &id, &w);
+	w.why[sizeof(w.why) - 1] = '\0';
+	json_object_set_new(server, "health", json_string(health_word(s->health)));
+	json_object_set_new(
+		server, "health_s",
+		w.since_ns ? json_integer((json_int_t)((sl_clock_ns() - w.since_ns) / 1000000000))
+			   : json_null());
+	json_object_set_new(server, "check_error", *w.why ? json_string(w.why) : json_null());
+	json_object_set_new(server, "load", json_integer((json_int_t)w.load));
+}
+
 static json_t *server_json(const struct sl_lb *lb, uint32_t id, const struct sl_lb_server *s)
 {
 	struct sl_lb_stats stats;
+	json_t *server;
 	char end[64];
 
-	sum_stats(lb->map[SL_LB_M_SERVER_STATS], id, &stats);
+	lb_stats_sum(lb->map[SL_LB_M_SERVER_STATS], id, &stats);
 	sl_lb_end_text(s->addr, s->v6, s->port, end, sizeof(end));
-	return json_pack("{s:i, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
-			 (int)id, "address", end, "state",
-			 s->state <= SL_LB_DOWN ? sl_lb_state_words[s->state] : "?", "weight",
-			 (int)s->weight, "clock", clock_word(lb, id), "connections",
-			 (json_int_t)stats.connections, "packets", (json_int_t)stats.packets,
-			 "bytes", (json_int_t)stats.bytes, "replies", (json_int_t)stats.replies,
-			 "reply_bytes", (json_int_t)stats.reply_bytes, "accepted",
-			 (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused);
+	server = json_pack("{s:i, s:s, s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id",
+			   (int)id, "address", end, "state",
+			   s->state <= SL_LB_DOWN ? sl_lb_state_words[s->state] : "?", "weight",
+			   (int)s->weight, "clock", clock_word(lb, id), "connections",
+			   (json_int_t)stats.connections, "packets", (json_int_t)stats.packets,
+			   "bytes", (json_int_t)stats.bytes, "replies", (json_int_t)stats.replies,
+			   "reply_bytes", (json_int_t)stats.reply_bytes, "accepted",
+			   (json_int_t)stats.accepted, "refused", (json_int_t)stats.refused);
+	add_watch(lb, id, s, server);
+	return server;
 }
 
 static bool is_v6(const struct sl_lb_vip_key *key)
@@ -136,17 +145,17 @@ static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
 	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
 		if (sl_lb_server_there(lb, id, &s) && s.vip == e->vip.id)
 			json_array_append_new(servers, server_json(lb, id, &s));
-	sum_stats(lb->map[SL_LB_M_VIP_STATS], e->vip.id, &stats);
+	lb_stats_sum(lb->map[SL_LB_M_VIP_STATS], e->vip.id, &stats);
 	sl_lb_end_text(e->key.addr, v6, 0, address, sizeof(address));
 	if (e->key.port)
 		snprintf(port, sizeof(port), "%u", __builtin_bswap16(e->key.port));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "address", address,
-			 "protocol", e->key.proto == 17 ? "udp" : "tcp", "port", port, "select",
-			 sl_lb_select_words[e->vip.select % 2], "keep",
-			 sl_lb_keep_words[e->vip.keep % 3], "cookie_bits", (int)e->vip.bits,
-			 "connections", (json_int_t)stats.connections, "packets",
-			 (json_int_t)stats.packets, "bytes", (json_int_t)stats.bytes, "servers",
-			 servers);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "address", address,
+		"protocol", e->key.proto == 17 ? "udp" : "tcp", "port", port, "select",
+		sl_lb_select_words[e->vip.select <= SL_LB_BY_POWER_OF_TWO ? e->vip.select : 0],
+		"keep", sl_lb_keep_words[e->vip.keep % 3], "cookie_bits", (int)e->vip.bits,
+		"connections", (json_int_t)stats.connections, "packets", (json_int_t)stats.packets,
+		"bytes", (json_int_t)stats.bytes, "servers", servers);
 }
 
 static json_t *balancer_json(const struct sl_lb *lb)
@@ -173,6 +182,7 @@ static const struct column server_columns[] = {
 	{"id", "ID", ALIGN_RIGHT, NULL},
 	{"address", "SERVER", ALIGN_LEFT, NULL},
 	{"state", "STATE", ALIGN_LEFT, NULL},
+	{"health", "HEALTH", ALIGN_LEFT, NULL},
 	{"weight", "WEIGHT", ALIGN_RIGHT, NULL},
 	{"clock", "CLOCK", ALIGN_LEFT, NULL},
 	{"connections", "CONNECTIONS", ALIGN_RIGHT, NULL},
@@ -184,6 +194,19 @@ static const struct column server_columns[] = {
 static const char *text(const json_t *object, const char *key)
 {
 	return json_string_value(json_object_get(object, key));
+}
+
+/* Why servers fail. */
+static void print_errors(const json_t *servers)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach (servers, i, s)
+		if ((!strcmp(text(s, "health"), "failing") ||
+		     !strcmp(text(s, "health"), "panic")) &&
+		    text(s, "check_error"))
+			printf("%s: %s\n", text(s, "address"), text(s, "check_error"));
 }
 
 int show_balancer(const struct sl_lb *lb)
@@ -202,6 +225,7 @@ int show_balancer(const struct sl_lb *lb)
 		       text(item, "protocol"), text(item, "port"), text(item, "select"),
 		       text(item, "keep"));
 		output_table(json_object_get(item, "servers"), server_columns);
+		print_errors(json_object_get(item, "servers"));
 	}
 	json_decref(all);
 	return 0;
