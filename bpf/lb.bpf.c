@@ -8,8 +8,10 @@
  */
 #include "lb_answer.h"
 #include "lb_choose.h"
+#include "lb_error.h"
 #include "lb_icmp.h"
 #include "lb_packet.h"
+#include "lb_tunnel.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -29,8 +31,7 @@ static __always_inline long lb_server_hop(struct xdp_md *ctx, const struct lb *k
 	struct lb_hop *known = bpf_map_lookup_elem(&lb_hops, &id);
 	long rc;
 
-	/* unsigned: what is older than half a turn of the counter is not of the future */
-	if (known && known->ifindex && known->until_ms - k->now_ms - 1 < LB_HOP_MS) {
+	if (lb_hop_fresh(known, k->now_ms)) {
 		*hop = *known;
 		return BPF_FIB_LKUP_RET_SUCCESS;
 	}
@@ -40,21 +41,6 @@ static __always_inline long lb_server_hop(struct xdp_md *ctx, const struct lb *k
 		*known = *hop;
 	}
 	return rc;
-}
-
-static __always_inline void lb_count_forward(const struct lb *k, const struct lb_choice *c)
-{
-	struct sl_lb_stats *s = bpf_map_lookup_elem(&lb_server_stats, &c->server);
-	__u32 vip = c->vip.id;
-
-	for (int i = 0; i < 2; i++) {
-		if (s) {
-			s->packets++;
-			s->bytes += k->length;
-			s->connections += c->how == SL_LB_NEW;
-		}
-		s = bpf_map_lookup_elem(&lb_vip_stats, &vip);
-	}
 }
 
 static __always_inline int lb_forward(struct xdp_md *ctx, struct lb *k, struct lb_choice *c)
@@ -72,7 +58,7 @@ static __always_inline int lb_forward(struct xdp_md *ctx, struct lb *k, struct l
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return lb_no_hop(rc);
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
-		return lb_end(SL_LB_DROP_TOO_BIG, XDP_DROP);
+		return lb_too_big(ctx, k, hop.mtu);
 	__builtin_memcpy(change.addr, s->addr, 16);
 	change.port = s->port;
 	if (k->usual ? lb_change_usual(ctx, &change) : lb_change(ctx, k, &change))
@@ -144,7 +130,7 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return lb_no_hop(rc);
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
-		return lb_end(SL_LB_DROP_TOO_BIG, XDP_DROP);
+		return lb_too_big(ctx, k, hop.mtu);
 	if (r->keep != SL_LB_KEEP_NONE && (k->tcp_flags & SL_TCP_SYN)) {
 		if (!change.at && lb_admit(k, ctl))
 			lb_insert(k, r->vip, r->server);
@@ -189,6 +175,14 @@ __noinline int lb_parse_tcp(struct xdp_md *ctx, struct lb *k)
 	return 0;
 }
 
+static __always_inline int lb_steer_fragment(struct xdp_md *ctx, struct lb *k,
+					     const struct sl_lb_control *ctl, struct lb_choice *c)
+{
+	lb_forward_ends(k);
+	k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
+	return lb_choose_fragment(k, c) ? lb_end(c->how, XDP_DROP) : lb_direct(ctx, k, c);
+}
+
 static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 				    const struct sl_lb_control *ctl)
 {
@@ -197,8 +191,7 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 	int ours = lb_vip(k, ctl, &c.vip);
 
 	if (k->p.flow.fragment)
-		return ours ? lb_end(SL_LB_DROP_FRAGMENT, XDP_DROP)
-			    : lb_end(SL_LB_PASSED, XDP_PASS);
+		return ours ? lb_steer_fragment(ctx, k, ctl, &c) : lb_end(SL_LB_PASSED, XDP_PASS);
 	r = ours ? NULL : lb_server_of(k);
 	if (!ours && !r)
 		return lb_end(SL_LB_PASSED, XDP_PASS);
@@ -208,7 +201,23 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 		return lb_reply(ctx, k, r, ctl);
 	lb_forward_ends(k);
 	k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
-	return lb_choose(ctx, k, ctl, &c) ? lb_end(c.how, XDP_DROP) : lb_forward(ctx, k, &c);
+	if (lb_choose(ctx, k, ctl, &c))
+		return lb_end(c.how, XDP_DROP);
+	return c.vip.forward == SL_LB_NAT ? lb_forward(ctx, k, &c) : lb_direct(ctx, k, &c);
+}
+
+/* From here, as not all stacks of lb_icmp() and lb_direct() together fit. */
+static __always_inline int lb_steer_quote(struct xdp_md *ctx, struct lb *k,
+					  const struct sl_lb_control *ctl)
+{
+	int verdict = lb_icmp(ctx, k, ctl);
+	const struct lb_quote *q;
+	__u32 zero = 0;
+
+	if (verdict != LB_ICMP_DIRECT)
+		return verdict;
+	q = bpf_map_lookup_elem(&lb_quotes, &zero);
+	return q ? lb_direct(ctx, k, &q->choice) : XDP_DROP;
 }
 
 /* A walk along extension headers. */
@@ -310,7 +319,7 @@ int sluice_lb(struct xdp_md *ctx)
 					      : lb_end(SL_LB_PASSED, XDP_PASS);
 	k.length = k.p.limit - k.p.l3_off;
 	if (rc == SL_PARSE_QUOTE)
-		return lb_icmp(ctx, &k, ctl);
+		return lb_steer_quote(ctx, &k, ctl);
 	if (rc != SL_PARSED)
 		return lb_end(SL_LB_PASSED, XDP_PASS);
 	return lb_steer(ctx, &k, ctl);

@@ -10,13 +10,14 @@ struct lb_choice {
 	__u32 server;
 	__u32 how; /* enum sl_lb_count */
 	__u32 restore_at, restored; /* the timestamp to give back, 0: none */
+	__u16 aim; /* outer source port that lb_entropy() is to give; 0: any */
 };
 
 static __always_inline void lb_key(struct sl_lb_vip_key *key, __u8 proto, __u16 port,
 				   const __be32 *addr)
 {
 	key->proto = proto;
-	key->resv = 0;
+	key->fragments = 0;
 	key->port = bpf_htons(port);
 	__builtin_memcpy(key->addr, addr, 16);
 }
@@ -273,7 +274,9 @@ static __always_inline int lb_cookie(struct xdp_md *ctx, const struct lb *k,
 static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_control *ctl,
 				      struct lb_choice *c, int starts)
 {
-	int remember = k->p.proto != SL_IP_TCP && c->vip.keep != SL_LB_KEEP_NONE;
+	/* TCP is entered by its SYN-ACK, so by none that only asks; but not all VIPs see that. */
+	int seen = k->p.proto == SL_IP_TCP && c->vip.forward == SL_LB_NAT;
+	int remember = !seen && c->vip.keep != SL_LB_KEEP_NONE;
 	int admitted = remember && lb_admit(k, ctl);
 
 	c->how = starts ? SL_LB_NEW : SL_LB_HASHED;
@@ -331,6 +334,41 @@ static __always_inline int lb_choose(struct xdp_md *ctx, const struct lb *k,
 	if (!rc)
 		return lb_choose_any(ctx, k, ctl, c, asked);
 	return rc < 0 ? rc : 0;
+}
+
+/* A fragment has no ports: its server is that of its addresses and protocol. 0, or -1. */
+static __always_inline int lb_choose_fragment(const struct lb *k, struct lb_choice *c)
+{
+	const struct sl_lb_vip *vip;
+	struct sl_lb_vip_key key;
+
+	lb_key(&key, k->p.proto, 0, k->p.flow.dst);
+	key.fragments = 1;
+	vip = bpf_map_lookup_elem(&lb_vips, &key);
+	c->how = SL_LB_DROP_FRAGMENT;
+	if (!vip || vip->forward == SL_LB_NAT)
+		return -1;
+	c->vip = *vip;
+	c->how = SL_LB_DROP_NO_SERVER;
+	if (lb_pick(k, c, SL_LB_BY_HASH))
+		return -1;
+	c->how = SL_LB_FRAGMENT;
+	return 0;
+}
+
+static __always_inline void lb_count_forward(const struct lb *k, const struct lb_choice *c)
+{
+	struct sl_lb_stats *s = bpf_map_lookup_elem(&lb_server_stats, &c->server);
+	__u32 vip = c->vip.id;
+
+	for (int i = 0; i < 2; i++) {
+		if (s) {
+			s->packets++;
+			s->bytes += k->length;
+			s->connections += c->how == SL_LB_NEW;
+		}
+		s = bpf_map_lookup_elem(&lb_vip_stats, &vip);
+	}
 }
 
 #endif /* SLUICE_LB_CHOOSE_H */

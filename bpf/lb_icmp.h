@@ -45,18 +45,22 @@ __noinline int lb_quote_choose(struct xdp_md *ctx, struct lb *k, const struct sl
 }
 
 /* Toward a VIP. 0, or -1 and the reason in q->choice.how. */
-static __always_inline int lb_icmp_to_server(struct xdp_md *ctx, struct lb *k,
-					     const struct sl_lb_control *ctl, struct lb_quote *q)
+static __always_inline int lb_icmp_choose(struct xdp_md *ctx, struct lb *k,
+					  const struct sl_lb_control *ctl, struct lb_quote *q)
 {
-	const struct sl_lb_server *s;
-
 	__builtin_memcpy(k->ends.client, q->flow.dst, 16);
 	__builtin_memcpy(k->ends.vip, q->flow.src, 16);
 	k->ends.client_port = q->flow.dport;
 	k->ends.vip_port = q->flow.sport;
 	q->choice.how = SL_LB_DROP_NO_SERVER;
-	if (lb_quote_choose(ctx, k, ctl, q))
-		return -1;
+	return lb_quote_choose(ctx, k, ctl, q);
+}
+
+/* Its address is not what the quote has. 0, or -1 as above. */
+static __always_inline int lb_icmp_to_server(struct lb_quote *q)
+{
+	const struct sl_lb_server *s;
+
 	s = bpf_map_lookup_elem(&lb_servers, &q->choice.server);
 	q->choice.how = SL_LB_DROP_NO_SERVER;
 	if (!s || s->state == SL_LB_ABSENT)
@@ -156,7 +160,10 @@ static __always_inline int lb_icmp_send(struct xdp_md *ctx, const struct lb *k, 
 	return lb_send(ctx, k, &q->hop);
 }
 
-/* The verdict; counted. */
+/* q->choice is whose it is, and the packet is to go there as it is. */
+#define LB_ICMP_DIRECT 100
+
+/* The verdict; counted. Or LB_ICMP_DIRECT. */
 __noinline int lb_icmp(struct xdp_md *ctx, struct lb *k, const struct sl_lb_control *ctl)
 {
 	__u32 zero = 0;
@@ -173,7 +180,7 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb *k, const struct sl_lb_cont
 	vip = lb_find_vip(q->flow.proto, q->flow.sport, q->flow.src);
 	if (!vip)
 		r = lb_reverse_of(q->flow.proto, q->flow.dport, q->flow.dst);
-	if (vip ? vip->forward != SL_LB_NAT : !r)
+	if (!vip && !r)
 		return lb_end(SL_LB_PASSED, XDP_PASS);
 	if (!lb_icmp_admit(k))
 		return lb_end(SL_LB_DROP_ICMP, XDP_DROP);
@@ -182,7 +189,13 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb *k, const struct sl_lb_cont
 		return lb_icmp_send(ctx, k, q);
 	}
 	q->choice.vip = *vip;
-	if (lb_icmp_to_server(ctx, k, ctl, q))
+	if (lb_icmp_choose(ctx, k, ctl, q))
+		return lb_end(q->choice.how, XDP_DROP);
+	if (vip->forward != SL_LB_NAT) {
+		q->choice.how = SL_LB_ICMP;
+		return lb_end(q->how, LB_ICMP_DIRECT);
+	}
+	if (lb_icmp_to_server(q))
 		return lb_end(q->choice.how, XDP_DROP);
 	return lb_icmp_send(ctx, k, q);
 }

@@ -21,6 +21,7 @@ LB_MAP(lb_control, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct sl_lb_control);
 LB_MAP(lb_vips, BPF_MAP_TYPE_HASH, 0, 4 * SL_LB_MAX_VIPS, struct sl_lb_vip_key, struct sl_lb_vip);
 LB_MAP(lb_servers, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32,
        struct sl_lb_server);
+LB_MAP(lb_tunnels, BPF_MAP_TYPE_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct sl_lb_tunnel);
 LB_MAP(lb_reverse, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
        struct sl_lb_vip_key, struct sl_lb_reverse);
 LB_MAP(lb_clocks, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_clock);
@@ -61,12 +62,13 @@ struct lb_hop {
 LB_MAP(lb_hops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct lb_hop);
 
 /*
- * Per CPU: new entries of the connection table in this second, errors relayed, and the row whose
- * turn it is.
+ * Per CPU: new entries of the connection table in this second, errors relayed and errors told, and
+ * the row whose turn it is.
  */
 struct lb_cpu {
 	__u32 second, inserted;
 	__u32 icmp_second, icmps;
+	__u32 error_second, errors;
 	__u32 turn[SL_LB_MAX_VIPS];
 };
 LB_MAP(lb_cpus, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_cpu);
@@ -80,6 +82,21 @@ struct lb_vip_line {
 	struct sl_lb_vip vip;
 };
 LB_MAP(lb_vip_lines, BPF_MAP_TYPE_PERCPU_ARRAY, 0, LB_VIP_LINES, __u32, struct lb_vip_line);
+
+/* Per CPU: what is too large for the stack, of which main program and functions share 512 bytes. */
+struct lb_scratch {
+	struct bpf_fib_lookup fib;
+	struct lb_hop hop;
+	__u8 ethernet[24];
+};
+LB_MAP(lb_scratches, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_scratch);
+
+static __always_inline struct lb_scratch *lb_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&lb_scratches, &zero);
+}
 
 static __always_inline void lb_count(__u32 what)
 {

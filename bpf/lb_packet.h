@@ -28,6 +28,7 @@ struct lb {
 	__u32 length; /* of the IP packet */
 	__u8 tcp_flags;
 	__u8 usual; /* 1: a struct lb_usual, and read */
+	__u8 resolving; /* the next hop is unknown: the stack is to find it */
 };
 
 /*
@@ -284,6 +285,54 @@ static __always_inline int lb_end(__u32 what, int verdict)
 {
 	lb_count(what);
 	return verdict;
+}
+
+static __always_inline int lb_hop_fresh(const struct lb_hop *hop, __u32 now_ms)
+{
+	/* unsigned: what is older than half a turn of the counter is not of the future */
+	return hop && hop->ifindex && hop->until_ms - now_ms - 1 < LB_HOP_MS;
+}
+
+/*
+ * `by` more bytes in front of the IP header, at least 20: MAC addresses and tags move. 22 bytes of
+ * them always: what is too much of them is overwritten by the header that comes there.
+ */
+static __always_inline int lb_grow(struct xdp_md *ctx, struct lb_scratch *w, __u32 by)
+{
+	void *at = lb_at(ctx, 0, 22);
+
+	if (!at)
+		return -1;
+	__builtin_memcpy(w->ethernet, at, 22);
+	if (bpf_xdp_adjust_head(ctx, -(int)by))
+		return -1;
+	at = lb_at(ctx, 0, 22);
+	if (!at)
+		return -1;
+	__builtin_memcpy(at, w->ethernet, 22);
+	return 0;
+}
+
+static __always_inline int lb_put_ethertype(struct xdp_md *ctx, const struct lb *k, __u16 type)
+{
+	__be16 *at = lb_at(ctx, k->p.l3_off - 2u, 2);
+
+	if (!at)
+		return -1;
+	*at = bpf_htons(type);
+	return 0;
+}
+
+/* The checksum field, 0 until now, of an IPv4 header without options. */
+static __always_inline __u16 lb_ipv4_check(const struct sl_ipv4 *ip)
+{
+	const __u16 *word = (const __u16 *)ip;
+	__u64 sum = 0;
+
+#pragma GCC unroll 10
+	for (unsigned int i = 0; i < sizeof(*ip) / 2; i++)
+		sum += word[i];
+	return (__u16)~sl_sum_fold(sum);
 }
 
 static __always_inline int lb_send(struct xdp_md *ctx, const struct lb *k, const struct lb_hop *hop)

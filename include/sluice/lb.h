@@ -30,6 +30,11 @@
 
 enum sl_lb_forward {
 	SL_LB_NAT = 0, /* both directions through the balancer */
+	/* Direct server return: the VIP is an address of the servers', which answer by themselves.
+	 */
+	SL_LB_L2 = 1, /* as it came, to the server's MAC address */
+	SL_LB_IPIP = 2, /* in an IP packet to the server */
+	SL_LB_GUE = 3, /* in a UDP datagram to the server: GUE, variant 1 */
 };
 
 /* Who gets a packet that starts a connection. */
@@ -52,7 +57,7 @@ enum sl_lb_keep {
 /* `lb_vips`. A network is no VIP: its answers would not know their address. */
 struct sl_lb_vip_key {
 	__u8 proto; /* IP protocol; 0 with port 0: "this address is a VIP's" */
-	__u8 resv;
+	__u8 fragments; /* 1, port 0: who gets the fragments of the address and protocol */
 	__be16 port; /* 0: any */
 	__be32 addr[4];
 };
@@ -96,7 +101,18 @@ struct sl_lb_server {
 };
 _Static_assert(sizeof(struct sl_lb_server) == 32, "half a line");
 
-/* `lb_reverse`: where a packet comes from -> whose answer it is. */
+/* `lb_tunnels`: server -> what the outer header has of SL_LB_IPIP and SL_LB_GUE. */
+struct sl_lb_tunnel {
+	__be32 source[4]; /* of the family of the server */
+	__u16 spread; /* bits of the source's last 16 that differ from flow to flow */
+	__be16 port; /* GUE's destination port */
+	__u32 resv[3];
+};
+_Static_assert(sizeof(struct sl_lb_tunnel) == 32, "half a line");
+
+#define SL_LB_GUE_PORT 6080 /* IANA's */
+
+/* `lb_reverse`: where a packet comes from -> whose answer it is; under SL_LB_NAT. */
 struct sl_lb_reverse {
 	__u16 server, vip;
 	__be16 port; /* the VIP's; 0: as it is */
@@ -159,9 +175,11 @@ enum sl_lb_count {
 	SL_LB_COOKIE, /* by its cookie */
 	SL_LB_TABLE, /* by the connection table */
 	SL_LB_HASHED, /* by the row of its hash: neither knew it */
+	SL_LB_FRAGMENT, /* of a VIP without ports, by the row of the addresses' hash */
 	SL_LB_REPLY, /* a server's, on its way to the client */
 	SL_LB_ICMP, /* an error about a connection, to its server or client */
 	SL_LB_ANSWERED, /* ARP, neighbour solicitation and echo for a VIP */
+	SL_LB_TOO_BIG, /* for the next hop: "fragmentation needed" or "packet too big" went back */
 	SL_LB_PASSED, /* not for us: up the stack */
 	SL_LB_RESOLVE, /* up the stack, translated: it finds out the neighbour and forwards */
 	SL_LB_DROP_NO_SERVER, /* empty row */
@@ -169,7 +187,7 @@ enum sl_lb_count {
 	SL_LB_DROP_FRAGMENT, /* to a VIP */
 	SL_LB_DROP_MALFORMED, /* to a VIP: shorter than its headers say */
 	SL_LB_DROP_NO_ROUTE,
-	SL_LB_DROP_TOO_BIG, /* for the next hop */
+	SL_LB_DROP_TOO_BIG, /* for the next hop, and without an answer */
 	SL_LB_DROP_TTL,
 	SL_LB_DROP_ICMP, /* errors, more than are relayed in a second */
 	/* The rest are details of the above. */

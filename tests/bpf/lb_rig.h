@@ -49,7 +49,7 @@ struct segment {
 struct outcome {
 	uint32_t verdict;
 	unsigned len;
-	uint8_t b[512];
+	uint8_t b[2048];
 };
 
 static const uint8_t lb_mac[4][6] = {

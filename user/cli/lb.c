@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "platform/lb.h"
+#include "platform/lb_direct.h"
 
 struct lb_config {
 	const char *file, *name, *server, *secret;
@@ -218,6 +219,7 @@ static int forget(const struct sl_lb *lb)
 {
 	struct sl_lb gone = *lb;
 
+	sl_lb_neighbours_release(lb);
 	sl_lb_remove(&gone);
 	return 0;
 }

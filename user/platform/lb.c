@@ -31,6 +31,7 @@ static const char *const names[SL_LB_MAPS + 1] = {
 	[SL_LB_M_VIPS] = "lb_vips",
 	[SL_LB_M_SERVERS] = "lb_servers",
 	[SL_LB_M_REVERSE] = "lb_reverse",
+	[SL_LB_M_TUNNELS] = "lb_tunnels",
 	[SL_LB_M_CLOCKS] = "lb_clocks",
 	[SL_LB_M_WATCH] = "lb_watch",
 	[SL_LB_M_CONNECTIONS] = "lb_connections",
@@ -275,7 +276,7 @@ static int add_entry(struct sl_lb_vip_entry **vips, unsigned *n, const struct sl
 {
 	void *grown;
 
-	if (!e->key.proto) /* "this address is a VIP's" */
+	if (!e->key.proto || e->key.fragments) /* beside the VIP's own */
 		return 0;
 	grown = reallocarray(*vips, *n + 1, sizeof(**vips));
 	if (!grown)

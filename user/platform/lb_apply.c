@@ -10,6 +10,7 @@
 
 #include "platform/lb.h"
 #include "platform/lb_check.h"
+#include "platform/lb_direct.h"
 #include "platform/lock.h"
 
 static int refused(struct sl_error *err, const char *what)
@@ -58,7 +59,8 @@ static int write_server(const struct sl_lb *lb, uint32_t id, const struct sl_lb_
 		return refused(err, "lb_watch");
 	if (fresh && clear_stats(lb->map[SL_LB_M_SERVER_STATS], id))
 		return refused(err, "lb_server_stats");
-	if (bpf_map_update_elem(lb->map[SL_LB_M_REVERSE], &from, &to, BPF_ANY))
+	if (v->forward == SL_LB_NAT &&
+	    bpf_map_update_elem(lb->map[SL_LB_M_REVERSE], &from, &to, BPF_ANY))
 		return refused(err, "lb_reverse");
 	if (bpf_map_update_elem(lb->map[SL_LB_M_SERVERS], &id, s, BPF_ANY))
 		return refused(err, "lb_servers");
@@ -84,7 +86,10 @@ static int apply_server(const struct sl_lb *lb, const struct sl_lb_vip_config *v
 				 .weight = (uint16_t)c->weight},
 			    old;
 	bool there = sl_lb_server_there(lb, id, &old);
+	int rc = sl_lb_tunnel_write(lb, id, v, c, err);
 
+	if (rc)
+		return rc;
 	memcpy(s.addr, c->addr, sizeof(s.addr));
 	if (there)
 		s.health = kept_health(lb, &old);
@@ -200,6 +205,7 @@ static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, u
 		     const uint16_t *ids, struct sl_error *err)
 {
 	struct sl_lb_vip vip = {.id = (uint16_t)id,
+				.forward = (uint8_t)v->forward,
 				.select = (uint8_t)v->select,
 				.keep = (uint8_t)v->keep,
 				.bits = (uint8_t)v->bits};
@@ -305,9 +311,13 @@ int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_e
 	if (!rc)
 		rc = apply_vips(lb, config, vips, n, ids, err);
 	if (!rc)
+		rc = sl_lb_fragments(lb, config, vips, n, err);
+	if (!rc)
 		remove_vips(lb, config, vips, n);
 	free(ids);
 	free(vips);
+	if (!rc)
+		sl_lb_neighbours(lb);
 	for (unsigned i = 0; !rc && i < config->ifaces_n; i++)
 		rc = sl_lb_attach(lb, config->ifaces[i], err);
 	return rc;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "platform/lb_check.h"
+#include "platform/lb_direct.h"
 
 #define NO_ID 0xffff
 
@@ -43,9 +44,17 @@ static int check_vip(const struct sl_lb_vip_config *v, const struct sl_lb_vip_en
 	     then = old && has_cookies(&old->key, old->vip.keep);
 	char address[64];
 
-	if (!old || (now == then && (!now || v->bits == old->vip.bits)))
+	bool nat = v->forward == SL_LB_NAT, was_nat = old && old->vip.forward == SL_LB_NAT;
+
+	if (!old || (nat == was_nat && now == then && (!now || v->bits == old->vip.bits)))
 		return 0;
 	sl_lb_end_text(v->key.addr, v->v6, v->key.port, address, sizeof(address));
+	if (nat != was_nat)
+		return sl_error_set(
+			err, -EINVAL,
+			"VIP %s: forward: it is %s, and open connections would break: write "
+			"that, or apply without the VIP first",
+			address, sl_lb_forward_words[old->vip.forward % 4]);
 	if (now != then)
 		return sl_error_set(
 			err, -EINVAL,
@@ -140,6 +149,7 @@ static int plan_ids(struct plan *p, const struct sl_lb_config *config,
 		    const struct sl_lb_vip_entry *vips, unsigned n, struct sl_error *err)
 {
 	uint16_t *to = p->ids;
+	struct sl_lb_tunnel tunnel;
 	struct sl_lb_server s;
 	int rc = 0;
 
@@ -150,6 +160,8 @@ static int plan_ids(struct plan *p, const struct sl_lb_config *config,
 		const struct sl_lb_vip_entry *old = sl_lb_find_vip(vips, n, &v->key);
 
 		rc = check_vip(v, old, err);
+		for (unsigned k = 0; !rc && k < v->servers_n; k++)
+			rc = sl_lb_tunnel_of(v, &v->servers[k], &tunnel, err);
 		for (unsigned k = 0; !rc && k < v->servers_n; k++)
 			rc = fixed_id(p, v, old, &v->servers[k], to++, err);
 	}
@@ -183,7 +195,8 @@ static int check_ifaces(const struct sl_lb_config *config, struct sl_error *err)
 	bool families[2] = {false};
 
 	for (unsigned i = 0; i < config->vips_n; i++)
-		families[config->vips[i].v6] = true;
+		for (unsigned k = 0; k <= config->vips[i].servers_n; k++)
+			families[k ? config->vips[i].servers[k - 1].v6 : config->vips[i].v6] = true;
 	for (unsigned i = 0; i < config->ifaces_n; i++) {
 		const char *name = config->ifaces[i];
 

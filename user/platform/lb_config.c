@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "platform/lb_config_check.h"
+#include "platform/lb_config_direct.h"
 #include "platform/pin.h"
 #include "platform/yaml.h"
 
+#define KEEP_UNSAID UINT_MAX
 #define INSERTS_DEFAULT 125000 /* per CPU and second: what Katran takes for a flood */
 #define REFILL_DEFAULT_NS 100000000
 
 const char *const sl_lb_state_words[] = {"absent", "up", "drain", "down", NULL};
+const char *const sl_lb_forward_words[] = {"nat", "l2", "ipip", "gue", NULL};
 /* By enum sl_lb_select; an empty one is nobody's. */
 const char *const sl_lb_select_words[] = {"hash", "turn", "",	  "",	   "",	   "",
 					  "",	  "",	  "awrr", "least", "pow2", NULL};
@@ -51,6 +55,11 @@ static int set_word(struct sl_yaml *y, const yaml_node_t *node, void *base,
 static SL_YAML_SETTER(set_state)
 {
 	return set_word(y, node, base, f, sl_lb_state_words);
+}
+
+static SL_YAML_SETTER(set_forward)
+{
+	return set_word(y, node, base, f, sl_lb_forward_words);
 }
 
 static SL_YAML_SETTER(set_select)
@@ -216,11 +225,6 @@ static int add_server(struct sl_yaml *y, const yaml_node_t *item, unsigned i, vo
 	if (!s->addr[0] && !s->addr[1] && !s->addr[2] && !s->addr[3])
 		return sl_yaml_error(y, item,
 				     "address is missing: write one such as 10.0.0.1:8080");
-	if (s->v6 != v->v6)
-		return sl_yaml_error(y, item,
-				     "address: the VIP is IPv%c and this is not: write an address "
-				     "of the same family",
-				     v->v6 ? '6' : '4');
 	return 0;
 }
 
@@ -271,6 +275,13 @@ static const struct sl_yaml_field vip_fields[] = {
 	 .mend = "write one address, such as 192.0.2.1 or 2001:db8::1"},
 	{"protocol", set_protocol, 0, .mend = "write tcp or udp"},
 	{"port", set_port, 0, .mend = "write 1 to 65535, or any"},
+	{"forward", set_forward, offsetof(struct sl_lb_vip_config, forward),
+	 .mend = "write nat, l2, ipip or gue"},
+	{"source", sl_lb_set_source, 0,
+	 .mend = "write an address of outer headers, 10.0.0.1, or a network of 16 bits or less for "
+		 "them, 10.1.0.0/16"},
+	{"gue_port", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, gue_port), .min = 1,
+	 .max = 65535, .mend = "write the UDP port of the servers' GUE, 1 to 65535"},
 	{"select", set_select, offsetof(struct sl_lb_vip_config, select),
 	 .mend = "write hash, turn, awrr, least or pow2"},
 	{"metric", set_metric, offsetof(struct sl_lb_vip_config, metric),
@@ -285,8 +296,14 @@ static const struct sl_yaml_field vip_fields[] = {
 	{NULL},
 };
 
-static int check_vip(struct sl_yaml *y, const yaml_node_t *item, const struct sl_lb_vip_config *v)
+static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vip_config *v)
 {
+	int rc = sl_lb_check_forward(y, item, v);
+
+	if (rc)
+		return rc;
+	if (v->keep == KEEP_UNSAID)
+		v->keep = v->forward == SL_LB_NAT ? SL_LB_KEEP_COOKIE : SL_LB_KEEP_TABLE;
 	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select != SL_LB_BY_HASH)
 		return sl_yaml_error(y, item,
 				     "keep: none, select: %s: a connection's second packet goes "
@@ -315,7 +332,8 @@ static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void 
 	c->vips = grown;
 	c->vips_n = i + 1;
 	v = &c->vips[i];
-	*v = (struct sl_lb_vip_config){.key.proto = IPPROTO_TCP, .bits = SL_LB_COOKIE_DEFAULT};
+	*v = (struct sl_lb_vip_config){
+		.key.proto = IPPROTO_TCP, .keep = KEEP_UNSAID, .bits = SL_LB_COOKIE_DEFAULT};
 	sl_lb_check_default(&v->check);
 	rc = sl_yaml_mapping(y, item, vip_fields, v);
 	if (rc)
@@ -371,7 +389,9 @@ static const struct sl_yaml_field fields[] = {
 	{NULL},
 };
 
-/* VIP[,VIP] cannot share a server's end: its answers would have two VIPs to come from. */
+/*
+ * Under NAT, VIPs cannot share a server's end: its answers would have two VIPs to come from.
+ */
 static int check_ends(struct sl_yaml *y, const yaml_node_t *root, const struct sl_lb_config *c)
 {
 	for (unsigned a = 0; a < c->vips_n; a++)
@@ -391,6 +411,9 @@ static int check_ends(struct sl_yaml *y, const yaml_node_t *root, const struct s
 								     "id: %d is given to two "
 								     "servers: change one",
 								     s->id);
+					if (a != b && (c->vips[a].forward != SL_LB_NAT ||
+						       c->vips[b].forward != SL_LB_NAT))
+						continue;
 					if (c->vips[a].key.proto != c->vips[b].key.proto ||
 					    sp != tp || memcmp(s->addr, t->addr, sizeof(s->addr)))
 						continue;

@@ -52,7 +52,12 @@ enum sl_lb_metric {
 struct sl_lb_vip_config {
 	struct sl_lb_vip_key key;
 	bool v6;
-	unsigned select, keep, bits;
+	unsigned forward, select, keep, bits;
+	/* Of IPIP and GUE. The outer source: has_source, or by the route to the server. */
+	bool has_source, source_v6;
+	__be32 source[4];
+	__u16 spread; /* bits of its last 16 that differ from flow to flow */
+	unsigned gue_port; /* 0: GUE's own */
 	unsigned metric; /* enum sl_lb_metric */
 	struct sl_lb_check_config check;
 	struct sl_lb_server_config *servers;
@@ -82,6 +87,7 @@ int sl_lb_address_parse(const char *text, __be32 addr[4], bool *v6);
 int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port);
 
 extern const char *const sl_lb_state_words[]; /* by enum sl_lb_state, NULL-terminated */
+extern const char *const sl_lb_forward_words[];
 extern const char *const sl_lb_select_words[];
 extern const char *const sl_lb_keep_words[];
 extern const char *const sl_lb_metric_words[];

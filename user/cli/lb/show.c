@@ -18,9 +18,11 @@ static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_COOKIE] = "cookie",
 	[SL_LB_TABLE] = "table",
 	[SL_LB_HASHED] = "hashed",
+	[SL_LB_FRAGMENT] = "fragment",
 	[SL_LB_REPLY] = "reply",
 	[SL_LB_ICMP] = "icmp",
 	[SL_LB_ANSWERED] = "answered",
+	[SL_LB_TOO_BIG] = "too_big",
 	[SL_LB_PASSED] = "passed",
 	[SL_LB_RESOLVE] = "resolve",
 	[SL_LB_DROP_NO_SERVER] = "drop_no_server",
@@ -150,8 +152,9 @@ static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
 	if (e->key.port)
 		snprintf(port, sizeof(port), "%u", __builtin_bswap16(e->key.port));
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "address", address,
-		"protocol", e->key.proto == 17 ? "udp" : "tcp", "port", port, "select",
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "address", address,
+		"protocol", e->key.proto == 17 ? "udp" : "tcp", "port", port, "forward",
+		sl_lb_forward_words[e->vip.forward % 4], "select",
 		sl_lb_select_words[e->vip.select <= SL_LB_BY_POWER_OF_TWO ? e->vip.select : 0],
 		"keep", sl_lb_keep_words[e->vip.keep % 3], "cookie_bits", (int)e->vip.bits,
 		"connections", (json_int_t)stats.connections, "packets", (json_int_t)stats.packets,
@@ -221,9 +224,9 @@ int show_balancer(const struct sl_lb *lb)
 		printf(" %s", json_string_value(item));
 	putchar('\n');
 	json_array_foreach (json_object_get(all, "vips"), i, item) {
-		printf("\n%s %s port %s, select %s, keep %s\n", text(item, "address"),
-		       text(item, "protocol"), text(item, "port"), text(item, "select"),
-		       text(item, "keep"));
+		printf("\n%s %s port %s, forward %s, select %s, keep %s\n", text(item, "address"),
+		       text(item, "protocol"), text(item, "port"), text(item, "forward"),
+		       text(item, "select"), text(item, "keep"));
 		output_table(json_object_get(item, "servers"), server_columns);
 		print_errors(json_object_get(item, "servers"));
 	}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How a VIP's packets get to servers, and what that excludes. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/lb_config_direct.h"
+
+/* ADDRESS or ADDRESS/PREFIX: the rest differs from flow to flow, 16 bits of it at most. */
+SL_YAML_SETTER(sl_lb_set_source)
+{
+	struct sl_lb_vip_config *v = base;
+	const char *text = sl_yaml_text(node), *slash = text ? strchr(text, '/') : NULL;
+	char address[64], *end = NULL;
+	unsigned long rest = 0, bits;
+
+	if (!text ||
+	    (size_t)snprintf(address, sizeof(address), "%.*s",
+			     slash ? (int)(slash - text) : (int)strlen(text),
+			     text) >= sizeof(address) ||
+	    sl_lb_address_parse(address, v->source, &v->source_v6))
+		return sl_yaml_bad_value(y, node, f);
+	if (slash) {
+		bits = strtoul(slash + 1, &end, 10);
+		rest = (v->source_v6 ? 128 : 32) - bits;
+		if (!isdigit((unsigned char)slash[1]) || *end || rest > 16)
+			return sl_yaml_bad_value(y, node, f);
+	}
+	v->spread = (__u16)((1u << rest) - 1);
+	v->source[3] &= ~htonl(v->spread);
+	v->has_source = true;
+	return 0;
+}
+
+static int check_nat(struct sl_yaml *y, const yaml_node_t *item, const struct sl_lb_vip_config *v)
+{
+	if (v->has_source || v->gue_port)
+		return sl_yaml_error(y, item,
+				     "%s: forward: nat has no outer header: leave it out, or write "
+				     "forward: %s",
+				     v->has_source ? "source" : "gue_port",
+				     v->has_source ? "ipip" : "gue");
+	for (unsigned i = 0; i < v->servers_n; i++)
+		if (v->servers[i].v6 != v->v6)
+			return sl_yaml_error(
+				y, item,
+				"servers[%u]: address: the VIP is IPv%c and this is "
+				"not: write an address of the same family, or forward: "
+				"ipip",
+				i, v->v6 ? '6' : '4');
+	return 0;
+}
+
+/* What the servers answer does not pass here, and what they get is not translated. */
+static int check_direct(struct sl_yaml *y, const yaml_node_t *item,
+			const struct sl_lb_vip_config *v)
+{
+	const char *forward = sl_lb_forward_words[v->forward];
+
+	if (v->keep == SL_LB_KEEP_COOKIE)
+		return sl_yaml_error(
+			y, item,
+			"keep: cookie: with forward: %s a server's answers do not pass "
+			"here, so no cookie gets into them: write keep: table, or "
+			"forward: nat",
+			forward);
+	if (v->has_source && v->forward == SL_LB_L2)
+		return sl_yaml_error(y, item,
+				     "source: forward: l2 has no outer header: leave it out");
+	if (v->gue_port && v->forward != SL_LB_GUE)
+		return sl_yaml_error(
+			y, item, "gue_port: forward: %s has no UDP header: leave it out", forward);
+	if (v->check.passive > 0)
+		return sl_yaml_error(y, item,
+				     "check.passive: with forward: %s a server's answers do not "
+				     "pass here: leave it out, the probes tell",
+				     forward);
+	for (unsigned i = 0; i < v->servers_n; i++) {
+		if (v->servers[i].port && v->servers[i].port != v->key.port)
+			return sl_yaml_error(y, item,
+					     "servers[%u]: port %u: forward: %s leaves the VIP's "
+					     "port in the packet: leave the port out",
+					     i, ntohs(v->servers[i].port), forward);
+		if (v->has_source && v->servers[i].v6 != v->source_v6)
+			return sl_yaml_error(y, item,
+					     "source: it is IPv%c and servers[%u] is not: leave it "
+					     "out, or make two VIPs of it",
+					     v->source_v6 ? '6' : '4', i);
+	}
+	return 0;
+}
+
+int sl_lb_check_forward(struct sl_yaml *y, const yaml_node_t *item,
+			const struct sl_lb_vip_config *v)
+{
+	return (v->forward == SL_LB_NAT ? check_nat : check_direct)(y, item, v);
+}
