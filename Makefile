@@ -41,9 +41,9 @@ ALL_CFLAGS := -std=gnu17 -ffp-contract=off $(CFLAGS) $(WARN) $(DEFS) $(INC) -fPI
 LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -ldl -lm -pthread
 
 # --- BPF objects and skeletons
-# Those of benches and end-to-end tests are built beside the others.
-BPF_SRC := $(wildcard bpf/*.bpf.c tests/bench/*.bpf.c tests/e2e/*.bpf.c)
-vpath %.bpf.c bpf tests/bench tests/e2e
+# Those of benches and tests are built beside the others.
+BPF_SRC := $(wildcard bpf/*.bpf.c tests/*/*.bpf.c)
+vpath %.bpf.c bpf tests/bench tests/bpf tests/e2e
 SKEL := $(patsubst %.bpf.c,$(B)/bpf/%.skel.h,$(notdir $(BPF_SRC)))
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/;s/ppc64le/powerpc/;s/riscv64/riscv/')
 BPF_CFLAGS := -O2 -g -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -mcpu=v3 -Wall -Wextra -Wno-unused-parameter \

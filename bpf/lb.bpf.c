@@ -194,7 +194,7 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 		return ours ? lb_steer_fragment(ctx, k, ctl, &c) : lb_end(SL_LB_PASSED, XDP_PASS);
 	r = ours ? NULL : lb_server_of(k);
 	if (!ours && !r)
-		return lb_end(SL_LB_PASSED, XDP_PASS);
+		return lb_not_ours(k);
 	if (!k->usual && k->p.proto == SL_IP_TCP && lb_parse_tcp(ctx, k))
 		return lb_end(SL_LB_DROP_MALFORMED, XDP_DROP);
 	if (r)
@@ -315,8 +315,7 @@ int sluice_lb(struct xdp_md *ctx)
 	rc = lb_parse(ctx, &k);
 	if (rc == SL_PASS_ARP || rc == SL_PASS_ND ||
 	    (rc == SL_PARSED && !k.p.flow.ports && !k.p.flow.fragment))
-		return lb_answer(ctx, &k, rc) ? lb_end(SL_LB_ANSWERED, XDP_TX)
-					      : lb_end(SL_LB_PASSED, XDP_PASS);
+		return lb_answer(ctx, &k, rc) ? lb_end(SL_LB_ANSWERED, XDP_TX) : lb_not_ours(&k);
 	k.length = k.p.limit - k.p.l3_off;
 	if (rc == SL_PARSE_QUOTE)
 		return lb_steer_quote(ctx, &k, ctl);

@@ -29,11 +29,6 @@ struct lb_solicitation {
 	__u8 mac[6];
 } SL_WIRE;
 
-static __always_inline int lb_is_vip(const __be32 *addr)
-{
-	return lb_find_vip(0, 0, addr) != NULL;
-}
-
 /* Back to where it came from. */
 static __always_inline void lb_turn_round(__u8 *eth, const __u8 *mac)
 {

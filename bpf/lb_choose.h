@@ -69,6 +69,22 @@ static __always_inline int lb_vip_usual(const struct lb *k, const struct sl_lb_c
 	return 1;
 }
 
+static __always_inline int lb_is_vip(const __be32 *addr)
+{
+	return lb_find_vip(0, 0, addr) != NULL;
+}
+
+/*
+ * Not for us, so up the stack; but what is for a VIP's address and none of its services, as a scan
+ * of its ports, would only be forwarded by the stack, back to where it came from.
+ */
+static __always_inline int lb_not_ours(const struct lb *k)
+{
+	if (lb_is_vip(k->p.flow.dst))
+		return lb_end(SL_LB_DROP_NO_VIP, XDP_DROP);
+	return lb_end(SL_LB_PASSED, XDP_PASS);
+}
+
 /* Is the packet for a VIP? A fragment has no ports: for a VIP's address then. */
 static __always_inline int lb_vip(const struct lb *k, const struct sl_lb_control *ctl,
 				  struct sl_lb_vip *found)

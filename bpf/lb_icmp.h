@@ -175,13 +175,13 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb *k, const struct sl_lb_cont
 		return XDP_PASS;
 	/* It comes to the sender of what it quotes; else it is none, or not for us to judge. */
 	if (lb_quote_parse(ctx, k, q) || lb_differ(k->p.flow.dst, q->flow.src))
-		return lb_end(SL_LB_PASSED, XDP_PASS);
+		return lb_not_ours(k);
 	k->ends.proto = q->flow.proto;
 	vip = lb_find_vip(q->flow.proto, q->flow.sport, q->flow.src);
 	if (!vip)
 		r = lb_reverse_of(q->flow.proto, q->flow.dport, q->flow.dst);
 	if (!vip && !r)
-		return lb_end(SL_LB_PASSED, XDP_PASS);
+		return lb_not_ours(k);
 	if (!lb_icmp_admit(k))
 		return lb_end(SL_LB_DROP_ICMP, XDP_DROP);
 	if (r) {

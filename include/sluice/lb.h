@@ -182,6 +182,7 @@ enum sl_lb_count {
 	SL_LB_TOO_BIG, /* for the next hop: "fragmentation needed" or "packet too big" went back */
 	SL_LB_PASSED, /* not for us: up the stack */
 	SL_LB_RESOLVE, /* up the stack, translated: it finds out the neighbour and forwards */
+	SL_LB_DROP_NO_VIP, /* to a VIP's address, but no port or protocol of a VIP's */
 	SL_LB_DROP_NO_SERVER, /* empty row */
 	SL_LB_DROP_NO_CLOCK, /* cookie of a server whose clock is not known yet */
 	SL_LB_DROP_FRAGMENT, /* to a VIP */

@@ -482,7 +482,7 @@ Test(lb, a_vip_that_changes_is_seen_at_once)
 	rig.control.generation++;
 	lb_rig_control(&rig);
 	out = ack(&s, 77u << 9 | cookie_of(&s, 2));
-	cr_expect_eq(out.verdict, XDP_PASS);
+	cr_expect_eq(out.verdict, XDP_DROP);
 }
 
 /* Random echoes: bounded work, and none leaves but to a server. */
@@ -531,7 +531,8 @@ Test(lb, truncated_segments_go_nowhere)
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_MALFORMED), 2 * LAYOUTS);
 }
 
-Test(lb, what_is_not_for_a_vip_passes_untouched)
+/* The stack would only send what is for a VIP's other ports back: nobody has the address. */
+Test(lb, what_is_not_for_a_vip_passes_untouched_and_its_other_ports_are_nobodys)
 {
 	struct segment s;
 	struct outcome out;
@@ -543,6 +544,9 @@ Test(lb, what_is_not_for_a_vip_passes_untouched)
 	s.flags = 0x10;
 	segment_build(&s, &f, &l4);
 	f.b[l4 + 3]++; /* another port */
+	cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_NO_VIP), 1);
+	f.b[f.l3 + 19]++; /* another address */
 	out = lb_rig_raw(&rig, &f);
 	cr_expect_eq(out.verdict, XDP_PASS);
 	cr_expect_eq(memcmp(out.b, f.b, f.len), 0);

@@ -277,20 +277,21 @@ Test(lb_icmp, no_more_than_so_many_a_second_and_none_that_is_nobodys)
 	/* one about a packet that we never sent, one that is not for its sender, and a redirect */
 	error_build(&f, &s, &about, 32, ROUTER);
 	f.b[f.l3 + 28 + 12] ^= 1;
-	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS);
+	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
 	error_build(&f, &s, &about, 32, ROUTER);
 	f.b[f.l3 + 19] ^= 1;
 	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS);
 	error_build(&f, &s, &about, 32, ROUTER);
 	f.b[f.l3 + 20] = 5;
-	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS);
+	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
 	/* less than the ports, and a fragment, which has none */
 	error_build(&f, &s, &about, 7, ROUTER);
-	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS);
+	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
 	error_build(&f, &s, &about, 32, ROUTER);
 	f.b[f.l3 + 28 + 7] = 1;
-	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS);
+	cr_assert_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
 	cr_assert_eq(lb_rig_count(&rig, SL_LB_ICMP), 0);
+	cr_assert_eq(lb_rig_count(&rig, SL_LB_DROP_NO_VIP), 4);
 	for (unsigned i = 0; i < 5000; i++)
 		out = error_from(&s, &about, 32, ROUTER);
 	relayed = lb_rig_count(&rig, SL_LB_ICMP);

@@ -25,6 +25,7 @@ static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_TOO_BIG] = "too_big",
 	[SL_LB_PASSED] = "passed",
 	[SL_LB_RESOLVE] = "resolve",
+	[SL_LB_DROP_NO_VIP] = "drop_no_vip",
 	[SL_LB_DROP_NO_SERVER] = "drop_no_server",
 	[SL_LB_DROP_NO_CLOCK] = "drop_no_clock",
 	[SL_LB_DROP_FRAGMENT] = "drop_fragment",
