@@ -27,7 +27,9 @@ agents_on() {
 
 direct_down() {
 	local i
-	for i in 1 2; do "$SLUICE" agent detach -n "$NAME-l$i" 2>/dev/null || true; done
+	for i in 1 2; do
+		[ ! -e "/run/netns/$NAME-l$i" ] || in_pool "l$i" "$SLUICE" agent detach -n "$NAME-l$i" 2>/dev/null || true
+	done
 	pool_down
 }
 

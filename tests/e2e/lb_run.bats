@@ -3,16 +3,17 @@
 # What `sluice lb run` does for clients while servers die, answer badly and come back, and while it dies itself.
 load common
 load pool
+load run
 
 setup() {
 	needs_root
 	export SLUICE_RUN_DIR=$BATS_TEST_TMPDIR
-	RUN=
 	HTTP=()
 }
 teardown() {
 	local pid
-	for pid in $RUN "${HTTP[@]}"; do
+	stop_run
+	for pid in "${HTTP[@]}"; do
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
@@ -34,12 +35,6 @@ balance() { # as run_file
 	run_file "$@" >"$BATS_TEST_TMPDIR/lb.yaml"
 	start_run
 }
-start_run() {
-	nsenter --net="/run/netns/$NAME-lb" -- "$SLUICE" lb run "$BATS_TEST_TMPDIR/lb.yaml" 2>"$BATS_TEST_TMPDIR/run.err" 3>&- &
-	RUN=$!
-	tb_wait 5 said "$NAME runs"
-}
-said() { grep -q -- "$1" "$BATS_TEST_TMPDIR/run.err"; }
 health() { # SERVER: its word
 	lb show -n "$NAME" -j | jq -r --arg a "10.7.$1.2:8080" '.vips[0].servers[] | select(.address == $a) | .health'
 }
@@ -203,6 +198,8 @@ for _ in range(20):
 	refused -2 'a time from 10ms to 10s' "$SLUICE" lb apply --check "$bad.2"
 	printf 'version: 1\ninterfaces: [a0]\nvips:\n  - {address: 10.9.9.9, check: tcp, servers: [{address: 10.7.1.2}]}\n' >"$bad"
 	refused -2 'write check.port' "$SLUICE" lb apply --check "$bad"
+	sed -i 's/check: tcp/forward: ipip, port: 80, check: {passive: 50%}/' "$bad"
+	refused -2 'with forward: ipip a server' "$SLUICE" lb apply --check "$bad"
 	for settings in 'check: off' 'check: {type: http, status: 204, passive: 30%, timeout: 500ms}' \
 		'protocol: udp, check: {type: tcp, port: 22}'; do
 		run_file "$settings" 1 >"$bad"

@@ -9,6 +9,7 @@
 
 #include "control/lb_health.h"
 #include "platform/lb_probe.h"
+#include "platform/lb_probe_direct.h"
 
 int sl_lb_dial(const __be32 addr[4], bool v6, __be16 port, int type)
 {
@@ -39,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static enum sl_lb_probe_is bad(struct sl_l
 	return SL_LB_PROBE_BAD;
 }
 
-static bool no_room(int error)
+bool sl_lb_probe_no_room(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
 	       error == EADDRNOTAVAIL;
@@ -54,15 +55,24 @@ static enum sl_lb_probe_is send_datagram(struct sl_lb_probe *p, const struct sl_
 	return bad(p, "%s", strerror(errno));
 }
 
+/* A page takes a connection, which is more than a few packets. */
+static bool to_vip(const struct sl_lb_probe_to *to)
+{
+	return to->forward != SL_LB_NAT && to->check->type != SL_LB_CHECK_HTTP && !to->check->port;
+}
+
 enum sl_lb_probe_is sl_lb_probe_begin(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 {
 	bool udp = to->check->type == SL_LB_CHECK_UDP;
 
+	if (to_vip(to))
+		return sl_lb_probe_direct_begin(p, to);
 	p->got = 0;
 	p->asked = udp;
 	p->fd = sl_lb_dial(to->addr, to->v6, to->port, udp ? SOCK_DGRAM : SOCK_STREAM);
 	if (p->fd < 0)
-		return no_room(-p->fd) ? SL_LB_PROBE_LATER : bad(p, "%s", strerror(-p->fd));
+		return sl_lb_probe_no_room(-p->fd) ? SL_LB_PROBE_LATER
+						   : bad(p, "%s", strerror(-p->fd));
 	return udp ? send_datagram(p, to) : SL_LB_PROBE_WRITES;
 }
 
@@ -111,7 +121,7 @@ static enum sl_lb_probe_is judge_http(struct sl_lb_probe *p, const struct sl_lb_
 	return SL_LB_PROBE_GOOD;
 }
 
-static enum sl_lb_probe_is judge_datagram(struct sl_lb_probe *p, const struct sl_lb_check_config *c)
+enum sl_lb_probe_is sl_lb_probe_judge(struct sl_lb_probe *p, const struct sl_lb_check_config *c)
 {
 	size_t n = strlen(c->expect);
 
@@ -129,7 +139,7 @@ static enum sl_lb_probe_is answered(struct sl_lb_probe *p, const struct sl_lb_pr
 							 : bad(p, "%s", strerror(errno));
 	p->got += (unsigned)n;
 	if (to->check->type == SL_LB_CHECK_UDP)
-		return judge_datagram(p, to->check);
+		return sl_lb_probe_judge(p, to->check);
 	return n ? judge_http(p, to->check) : bad(p, "closed without an answer");
 }
 
@@ -137,6 +147,8 @@ enum sl_lb_probe_is sl_lb_probe_go(struct sl_lb_probe *p, const struct sl_lb_pro
 {
 	bool asked = p->asked;
 
+	if (to_vip(to))
+		return sl_lb_probe_direct_go(p, to);
 	p->asked = true;
 	return asked ? answered(p, to) : connected(p, to);
 }

@@ -136,3 +136,29 @@ int sl_neighbour_release(const struct sl_route *route)
 	ndm->ndm_flags = NTF_USE; /* without NTF_EXT_MANAGED */
 	return sl_nl_query(NETLINK_ROUTE, nlh, NULL, NULL);
 }
+
+static int on_mac(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	bool valid = ndm->ndm_state & (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE |
+				       NUD_STALE | NUD_DELAY);
+
+	mnl_attr_for_each (attr, nlh, sizeof(*ndm))
+		if (valid && mnl_attr_get_type(attr) == NDA_LLADDR &&
+		    mnl_attr_get_payload_len(attr) == 6) {
+			memcpy(*(unsigned char **)arg, mnl_attr_get_payload(attr), 6);
+			*(unsigned char **)arg = NULL;
+		}
+	return MNL_CB_STOP;
+}
+
+int sl_neighbour_mac(const struct sl_route *route, unsigned char mac[6])
+{
+	char buf[256] __attribute__((aligned(4)));
+	struct nlmsghdr *nlh = neighbour_begin(buf, RTM_GETNEIGH, 0, route);
+	unsigned char *to = mac; /* NULL: found */
+	int rc = sl_nl_query(NETLINK_ROUTE, nlh, on_mac, &to);
+
+	return to ? rc ? rc : -EHOSTUNREACH : 0;
+}

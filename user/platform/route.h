@@ -21,6 +21,9 @@ struct sl_route {
 /* -ENETUNREACH and the like. */
 int sl_route_get(const __be32 addr[4], bool v6, struct sl_route *route);
 
+/* The next hop's Ethernet address. -EHOSTUNREACH: not known. */
+int sl_neighbour_mac(const struct sl_route *route, unsigned char mac[6]);
+
 /*
  * Have the kernel find out the next hop's link-layer address and keep it (NTF_EXT_MANAGED, Linux
  * 5.16): XDP, which looks it up, cannot ask for it. 1; 0 where somebody else sees to it already: a

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Who is checked, and probes when they are due. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -189,13 +190,23 @@ static __be16 port_of(const struct target *t)
 	return t->server.port ? t->server.port : t->vip->key.port;
 }
 
+static __be16 gue_port(const struct sl_lb_vip_config *v)
+{
+	return v->gue_port ? v->gue_port : htons(SL_LB_GUE_PORT);
+}
+
 static struct sl_lb_probe_to probe_to(const struct target *t)
 {
 	return (struct sl_lb_probe_to){.check = t->asked,
 				       .addr = t->server.addr,
 				       .port = port_of(t),
 				       .v6 = t->server.v6,
-				       .host = t->host};
+				       .host = t->host,
+				       .forward = (enum sl_lb_forward)t->vip->forward,
+				       .vip = t->vip->key.addr,
+				       .vip_port = port_of(t),
+				       .vip_v6 = t->vip->v6,
+				       .gue_port = gue_port(t->vip)};
 }
 
 /* What is learned of the clock while nobody knows it comes from the port that serves. */

@@ -1,0 +1,65 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Checks of servers that get a VIP's packets as they are: a probe takes the way of a client's packet, so it finds what
+# is broken on that way while the server's own address answers.
+load common
+load pool
+load direct
+load run
+
+setup() {
+	needs_root
+	export SLUICE_RUN_DIR=$BATS_TEST_TMPDIR
+}
+teardown() {
+	stop_run
+	direct_down
+}
+
+# checks FORWARD V4-PREFIX V6-PREFIX: of both servers, for both families, by TCP and UDP.
+checks() {
+	direct_file "$@" 1 2 >"$BATS_TEST_TMPDIR/lb.yaml"
+	sed -i -e 's/protocol: tcp,/&check: {type: tcp, interval: 100ms, timeout: 300ms, fall: 2},/' \
+		-e 's/protocol: udp,/&check: {type: udp, send: "who\\n", expect: s, interval: 100ms, timeout: 300ms, fall: 2},/' \
+		"$BATS_TEST_TMPDIR/lb.yaml"
+}
+# health WORD WORD: of servers 1 and 2, of every VIP.
+health() {
+	lb show -n "$NAME" -j | jq -e --arg one "$1" --arg two "$2" \
+		'[.vips[].servers | sort_by(.address) | map(.health) == [$one, $two]] | length == 4 and all'
+}
+reload() {
+	kill -HUP "$RUN"
+	tb_wait 5 said 'is in force'
+	: >"$BATS_TEST_TMPDIR/run.err"
+}
+
+@test "what breaks a client's way breaks the probe's: the agent, the VIP's own server; l2, ipip, gue" {
+	pool_up 2
+	in_pool lb ip route add default via 10.7.0.2
+	in_pool lb ip -6 route add default via fd07::2
+	vips_on 1 2
+	agents_on 1 2
+	checks ipip 10.7.N.2 fd07:N::2
+	start_run
+	tb_wait 5 health healthy healthy
+	in_pool l1 "$SLUICE" agent detach -n "$NAME-l1"
+	tb_wait 5 health failing healthy
+	said 'server 10.7.1.2 fails: no answer'
+	agents_on 1
+	tb_wait 5 health healthy healthy
+	checks gue fd07:N::2 10.7.N.2
+	reload
+	sleep 0.5
+	health healthy healthy
+	in_pool l2 "$SLUICE" agent detach -n "$NAME-l2"
+	tb_wait 5 health healthy failing
+	checks l2 10.7.N.2 fd07:N::2
+	reload
+	tb_wait 5 health healthy healthy
+	kill "${POOL_SPAWNED[4]}" "${POOL_SPAWNED[5]}" # of server 1 at the VIPs
+	tb_wait 5 health failing healthy
+	said '10.7.1.2 fails: Connection refused'
+	pool_traffic 10.9.9.9 1
+	expect "$(pool_result)" '.held_broken == 0' '.new_failed == 0' '.words | has("s1") | not'
+}
