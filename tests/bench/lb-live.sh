@@ -14,8 +14,6 @@ source "$TB_ROOT/scripts/fleet_runs.sh"
 SECONDS_EACH=${SECONDS_EACH:-60} IDLE=${IDLE-40 70 140}
 
 ! fleet_missing >&2 || exit 1
-trap fleet_down EXIT
-
 run() { # KEEP RUN SECONDS
 	fleet_up slblv 8
 	fleet_clocks 5000
@@ -45,6 +43,7 @@ idle() { # BITS
 
 lines() {
 	local keep seconds
+	trap fleet_down EXIT # it runs in a shell of its own
 	for keep in cookie table none; do
 		seconds=$SECONDS_EACH
 		[ $keep = cookie ] || seconds=$(((SECONDS_EACH + 2) / 3))
