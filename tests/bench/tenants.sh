@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # tenants - three tenants on one worker that CAPACITY packets a second keep busy: light sends three times its share for
-# 100 ms of each second, steady 3/4 of its share all the time, and flood five times what there is. Unshared, then under
+# 100 ms of each second, steady STEADY all the time, within its share, and flood five times what there is. Unshared, then under
 # each policy: packets a second, p99 and drops of each, and of all together; and light's p99 when nobody else sends. A
 # queue of the generator can have one sender, so each tenant has its own, and all meet in the one queue of the device.
+# Then two that ask for twice what there is, one of cycles (small packets), one of bytes (large ones, half CAPACITY of
+# which fill the bandwidth): what each gets of what it is most in need of (`dominant`), under DRF.
 set -euo pipefail
 # shellcheck source=tests/bench/lib.sh
 source "$(dirname "$0")/lib.sh"
 SECONDS_EACH=${SECONDS_EACH:-10} CAPACITY=${CAPACITY:-10000} POLICIES=${POLICIES:-maxmin drf sdrf}
+STEADY=${STEADY:-$((CAPACITY / 20))} # packets a second
 HALF_LIFE=${HALF_LIFE:-10s}
 
 config() { # POLICY, or `none`
@@ -26,7 +29,7 @@ config() { # POLICY, or `none`
 
 up() { # POLICY
 	TB_GEN_QUEUES=4 tb_up slbt
-	config "$1" >"$TB_RUN/sluice.yaml"
+	if [ "$1" = heavy ]; then heavy_config; else config "$1"; fi >"$TB_RUN/sluice.yaml"
 	tb_spawn sluiced "$SLUICED" -c "$TB_RUN/sluice.yaml"
 	tb_wait 10 tb_s tenants "$TB_D"
 	tb_run --workers 1 --nf "work:$((1000000 / CAPACITY))us,reflect"
@@ -79,6 +82,47 @@ measured() {
 		 flood: figures("flood"; $flood; $seconds)}'
 }
 
+HEAVY_BYTES=1400
+
+heavy_config() {
+	printf 'version: 1\nmetrics: {listen: off}\ninstances:\n  - interfaces: %s\n    attach: true\n    match: all\n' "$TB_D"
+	cat <<-END
+		    tenants:
+		      policy: drf
+		      bandwidth: $((CAPACITY / 2 * HEAVY_BYTES * 8 / 1000))Kbit
+		      others: 0.001
+		      list:
+		        - {name: cycles, match: 10.1.0.0/16}
+		        - {name: bytes, match: 10.2.0.0/16}
+	END
+}
+
+heavy_counts() {
+	jq -cn --argjson tenants "$(tb_s tenants "$TB_D" -j)" --argjson workers "$(tb_s workers "$TB_D" -j)" '
+		($tenants.tenants | map({(.tenant): {cycles, through: (.bytes - .drop_bytes)}}) | add)
+		+ {all: ($workers | map(.busy_cycles + .idle_cycles + .sleep_cycles) | add)}'
+}
+
+# heavy: a line with both dominant shares, of all the cycles that the worker has
+heavy() {
+	local first last from to
+	up heavy
+	source_of cycles 1 $((CAPACITY * 2)) --burst 16
+	source_of bytes 2 "$CAPACITY" --size "$HEAVY_BYTES" --burst 16
+	sleep 3
+	first=$(heavy_counts) from=$EPOCHREALTIME
+	sleep $((SECONDS_EACH - 4))
+	last=$(heavy_counts) to=$EPOCHREALTIME
+	jq -cn --argjson first "$first" --argjson last "$last" --argjson from "$from" --argjson to "$to" \
+		--argjson bandwidth $((CAPACITY / 2 * HEAVY_BYTES)) '
+		def share($name; $what; $capacity): ($last[$name][$what] - $first[$name][$what]) / $capacity;
+		def shares($name): {cycles: share($name; "cycles"; $last.all - $first.all),
+			bytes: share($name; "through"; $bandwidth * ($to - $from))};
+		{bench: "tenants", setting: "heavy", cycles: shares("cycles"), bytes: shares("bytes")}
+		| .dominant_ratio = ([.cycles.cycles, .bytes.bytes] | min / max)' | tee -a "$lines"
+	tb_down
+}
+
 # The sources of this setting have written what they saw.
 over() { [ "$1" = alone ] || { [ -s "$TB_RUN/steady.json" ] && [ -s "$TB_RUN/flood.json" ]; }; }
 
@@ -86,7 +130,7 @@ over() { [ "$1" = alone ] || { [ -s "$TB_RUN/steady.json" ] && [ -s "$TB_RUN/flo
 setting() {
 	up "$2"
 	if [ "$1" != alone ]; then
-		source_of steady 2 $((CAPACITY / 4)) --burst 4
+		source_of steady 2 "$STEADY" --burst 4
 		source_of flood 3 $((CAPACITY * 5)) --burst 64
 	fi
 	measured "$1" | tee -a "$lines"
@@ -100,14 +144,16 @@ setting unshared none
 for policy in $POLICIES; do
 	setting "$policy" "$policy"
 done
+heavy
 jq -cs --argjson machine "$BENCH_MACHINE" --argjson capacity "$CAPACITY" '
 	map({(.setting): .}) | add
-	| . as $at | (keys - ["alone", "unshared"]) as $policies
+	| . as $at | (keys - ["alone", "unshared", "heavy"]) as $policies
 	| def each(f): $policies | map({(.): ($at[.] | f)}) | add;
 	{bench: "tenants", summary: true, machine: $machine, capacity_pps: $capacity, light_alone_p99_us: $at.alone.light.p99_us,
 	 light_unshared_p99_us: $at.unshared.light.p99_us, light_p99_us: each(.light.p99_us), steady_p99_us: each(.steady.p99_us),
 	 light_lost: each(.light | .lost / .sent), steady_lost: each(.steady | .lost / .sent), flood_lost: each(.flood | .lost / .sent),
 	 light_p99_to_alone: each(.light.p99_us / $at.alone.light.p99_us),
 	 total_to_unshared: each(.total_pps / $at.unshared.total_pps),
+	 heavy_dominant_ratio: $at.heavy.dominant_ratio,
 	 drops: each({light: .light.drops, steady: .steady.drops, flood: .flood.drops})}
 	+ (if $at.sdrf and $at.drf then {light_p99_sdrf_to_drf: ($at.sdrf.light.p99_us / $at.drf.light.p99_us)} else {} end)' "$lines"
