@@ -217,7 +217,10 @@ struct sl_control {
 
 	/* lines 9-12: the dataplane writes, by interface */
 	struct sl_nic_state nic[SL_MAX_IFACES] SL_LINE;
-	__u64 resv[3 * SL_CACHE_LINE / 8];
+
+	/* line 13: the dataplane writes as it starts */
+	__u64 flow_memory SL_LINE; /* bytes that tenants share for flows; 0: they do not */
+	__u64 resv[2 * SL_CACHE_LINE / 8] SL_LINE;
 };
 _Static_assert(sizeof(struct sl_control) == 16 * SL_CACHE_LINE,
 	       "one writer for each line; a power of two makes XDP's look-up a shift");
@@ -477,7 +480,11 @@ struct sl_tenant_work {
 	__u64 cycles SL_LINE; /* of busy_cycles, those that the tenant's packets took */
 	__u64 packets;
 	__u64 bytes;
-	__u64 slots; /* gauge: of the RX ring in use, the tenant's part, times 256 */
+	__u64 slots; /* gauge: places in RX rings that the tenant's packets take, times 256 */
+	/* Gauges of which only the sum over workers says something: a flow may be made at one and
+	 * end at another. */
+	__u64 flows; /* entries of flow tables */
+	__u64 flow_bytes;
 };
 _Static_assert(sizeof(struct sl_tenant_work) == SL_CACHE_LINE, "one line");
 

@@ -311,7 +311,7 @@ void sl_tenants_run(struct sl_tenants *t, const struct sl_tenants_sample *s)
 		return;
 	t->capacity[SL_TENANT_CYCLES] = s->cycles;
 	t->capacity[SL_TENANT_BYTES] = t->opts.bytes;
-	t->capacity[SL_TENANT_FLOWS] = t->opts.flows;
+	t->capacity[SL_TENANT_FLOWS] = s->flows;
 	t->capacity[SL_TENANT_SLOTS] = s->slots;
 	if (t->then_ns) {
 		learn(t, s, seconds);

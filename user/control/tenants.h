@@ -19,7 +19,7 @@
 enum sl_tenant_resource {
 	SL_TENANT_CYCLES, /* a second */
 	SL_TENANT_BYTES, /* a second */
-	SL_TENANT_FLOWS, /* in the flow tables */
+	SL_TENANT_FLOWS, /* bytes of flow tables */
 	SL_TENANT_SLOTS, /* of the RX rings */
 	SL_TENANT_RESOURCES
 };
@@ -27,7 +27,7 @@ enum sl_tenant_resource {
 struct sl_tenants_opts {
 	enum sl_policy policy;
 	double half_life; /* SDRF: seconds */
-	double bytes, flows; /* capacities, 0: as much as there is */
+	double bytes; /* capacity, 0: as much as there is */
 	double weight[SL_MAX_TENANTS]; /* 0: no such tenant; [0] is who is no tenant */
 };
 
@@ -46,6 +46,7 @@ struct sl_tenants_sample {
 	uint64_t now_ns;
 	double cycles; /* that the workers have a second */
 	double slots; /* of their RX rings */
+	double flows; /* bytes that flows may take, 0: they are not shared */
 	unsigned queues;
 	const struct sl_tenant_arrived *arrived; /* [queue * SL_MAX_TENANTS + tenant] */
 	const struct sl_tenant_done *done; /* [tenant] */

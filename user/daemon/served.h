@@ -91,7 +91,7 @@ struct served_tenant {
 	const char *name;
 	double weight;
 	const struct sl_tenant_view *view;
-	uint64_t packets, bytes, drops, drop_bytes, cycles;
+	uint64_t packets, bytes, drops, drop_bytes, cycles, flows, flow_bytes;
 	bool gone; /* from the configuration; its counters stay */
 };
 /* Tenant 0 .. SL_TENANT_TOTAL - 1; false: there is none of that id. */

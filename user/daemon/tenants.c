@@ -190,6 +190,8 @@ static void read_done(const struct served *s, struct sl_tenant_done *done)
 			done[id].packets += LOAD(k->packets);
 			done[id].bytes += LOAD(k->bytes);
 			done[id].slots += (double)LOAD(k->slots) / 256;
+			/* differences, of which the sum over workers is the gauge */
+			done[id].flows += (double)(int64_t)LOAD(k->flow_bytes);
 		}
 }
 
@@ -235,6 +237,7 @@ uint64_t served_tenants_round(struct served *s, uint64_t now_ns)
 	sample = (struct sl_tenants_sample){.now_ns = now_ns,
 					    .cycles = count_cycles(s),
 					    .slots = count_slots(s),
+					    .flows = (double)LOAD(s->inst->control->flow_memory),
 					    .queues = t->queues,
 					    .arrived = t->arrived,
 					    .done = done};
@@ -264,7 +267,12 @@ bool served_tenant_get(const struct served *s, unsigned id, struct served_tenant
 		out->drops += LOAD(g->drops);
 		out->drop_bytes += LOAD(g->drop_bytes);
 	}
-	for (unsigned w = 0; w < s->inst->max_workers; w++)
-		out->cycles += LOAD(s->inst->tenant_work[w * SL_MAX_TENANTS + id].cycles);
+	for (unsigned w = 0; w < s->inst->max_workers; w++) {
+		const struct sl_tenant_work *k = &s->inst->tenant_work[w * SL_MAX_TENANTS + id];
+
+		out->cycles += LOAD(k->cycles);
+		out->flows += LOAD(k->flows);
+		out->flow_bytes += LOAD(k->flow_bytes);
+	}
 	return true;
 }

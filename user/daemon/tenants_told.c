@@ -34,14 +34,15 @@ static json_t *tenant_json(const struct served_tenant *k, unsigned id)
 
 	return json_pack(
 		"{s:s,s:I,s:f,s:b,s:f,s:f,s:f,s:f,s:s,s:f,s:f,s:f,s:f,s:f,s:o,s:o,s:I,s:I,s:I,s:I,"
-		"s:I}",
+		"s:I,s:I,s:I}",
 		"tenant", k->name, "id", I(id), "weight", k->weight, "gone", k->gone, "demand",
 		largest(v->demand), "share", v->share, "floor", v->floor, "used", largest(v->used),
 		"dominant", sl_tenant_resource_name(v->dominant), "commitment", v->commitment,
 		"pps", v->pps, "bps", 8 * v->bps, "drops_pps", v->drops, "packet_cycles", v->cost,
 		"demand_of", amounts_json(v->demand), "used_of", amounts_json(v->used), "packets",
 		I(k->packets), "bytes", I(k->bytes), "drops", I(k->drops), "drop_bytes",
-		I(k->drop_bytes), "cycles", I(k->cycles));
+		I(k->drop_bytes), "cycles", I(k->cycles), "flows", I(k->flows), "flow_bytes",
+		I(k->flow_bytes));
 }
 
 static int unknown(const struct served *s, const char *name, struct sl_error *err)
@@ -95,6 +96,7 @@ int tenants_told_json(const struct served *s, const char *name, json_t **result,
 VALUE(packets, k->packets)
 VALUE(bytes, k->bytes)
 VALUE(drops, k->drops)
+VALUE(flows, k->flows)
 VALUE(demand, largest(k->view->demand))
 VALUE(share, k->view->share)
 VALUE(floor, k->view->floor)
@@ -109,6 +111,7 @@ static const struct {
 	{"sluice_tenant_bytes_total", "counter", "Their bytes.", v_bytes},
 	{"sluice_tenant_dropped_packets_total", "counter",
 	 "Of these, packets beyond its share that XDP dropped.", v_drops},
+	{"sluice_tenant_flows", "gauge", "Entries of flow tables that its packets made.", v_flows},
 	{"sluice_tenant_demand_ratio", "gauge", "What it asks for, of its dominant resource.",
 	 v_demand},
 	{"sluice_tenant_share_ratio", "gauge", "What the policy gives it, likewise.", v_share},

@@ -25,6 +25,7 @@
 #include "dataplane/requests.h"
 #include "dataplane/shard.h"
 #include "dataplane/sizes.h"
+#include "dataplane/tenant_flows.h"
 #include "dataplane/watch.h"
 #include "dataplane/worker.h"
 #include "platform/clock.h"
@@ -104,6 +105,12 @@ static int check_ready(struct sl_dataplane *dp, struct sl_error *err)
 	return 0;
 }
 
+/* An entry has room for a tenant only where there are tenants as the dataplane starts. */
+static bool flows_shared(const struct sl_dataplane *dp)
+{
+	return dp->inst->control->flags & SL_CTL_TENANTS;
+}
+
 static void flow_configs(struct sl_dataplane *dp)
 {
 	dp->blind = chain_slots(dp->chain) && !dp->opts.own_loop;
@@ -117,6 +124,7 @@ static void flow_configs(struct sl_dataplane *dp)
 			.idle_ms = nf->idle_ms && dp->opts.flow_idle_ms ? dp->opts.flow_idle_ms
 									: nf->idle_ms,
 			.budget = &dp->flow_budget,
+			.tenants = flows_shared(dp) ? &tenant_flows : NULL,
 			.flow_end = nf->flow_end,
 			.flow_moved = nf->flow_moved,
 			.self = chain_self(dp->chain, s),
@@ -198,6 +206,8 @@ static void announce(struct sl_dataplane *dp)
 	c->xdp_mode = dp->generic ? SL_XDP_GENERIC : SL_XDP_NATIVE;
 	c->max_workers = dp->workers_max;
 	c->tsc_hz = dp->tsc_hz;
+	c->flow_memory = flows_shared(dp) ? dp->flow_budget.limit : 0;
+	tenant_flows_reset(dp);
 	c->heartbeat_ns = sl_clock_ns();
 	__atomic_store_n(&c->pid, (__u32)getpid(), __ATOMIC_RELEASE);
 }

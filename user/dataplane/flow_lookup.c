@@ -22,14 +22,35 @@ static bool batch_holds(const struct flow_batch *batch, const void *value)
 	return false;
 }
 
-/* Adds the chain's entries to `sample`, up to `max`; returns how many it now has. */
+/* Whom a new flow may push out. */
+struct claim {
+	const struct flow_batch *batch;
+	unsigned tenant;
+	bool within; /* its tenant's part of the memory: only who is not makes way */
+};
+
+static bool may_go(const struct sl_flow_table *t, const struct flow_entry *e,
+		   const struct claim *claim)
+{
+	const struct sl_flow_tenants *c = t->config->tenants;
+
+	if (!c)
+		return true;
+	return !c->within(*flow_tenant(t, e), 0) ||
+	       (!claim->within && *flow_tenant(t, e) == claim->tenant);
+}
+
+/* Adds the chain's entries that may go to `sample`, up to `max`; returns how many it now has. */
 static unsigned chain_sample(const struct sl_flow_table *t, const struct flow_bucket *b,
-			     struct flow_entry **sample, unsigned n, unsigned max)
+			     const struct claim *claim, struct flow_entry **sample, unsigned n,
+			     unsigned max)
 {
 	for (; b; b = flow_next(t, b)) {
+		for (unsigned i = 0; i < FLOW_BUCKET_SLOTS && b->slot[i]; i++)
+			__builtin_prefetch(flow_slot_entry(b->slot[i]));
 		for (unsigned i = 0; i < FLOW_BUCKET_SLOTS && b->slot[i] && n < max; i++) {
 			sample[n] = flow_slot_entry(b->slot[i]);
-			__builtin_prefetch(sample[n++]);
+			n += may_go(t, sample[n], claim);
 		}
 	}
 	return n;
@@ -39,23 +60,23 @@ static unsigned chain_sample(const struct sl_flow_table *t, const struct flow_bu
  * End the flow that is idle longest in the hash's bucket or, if that holds few, in the ones behind
  * it too. False: there is none that could go.
  */
-static bool evict(struct sl_flow_table *t, uint32_t hash, unsigned buckets,
-		  const struct flow_batch *batch)
+static bool evict_one(struct sl_flow_table *t, uint32_t hash, unsigned buckets,
+		      const struct claim *claim)
 {
 	struct flow_entry *sample[FLOW_CHAIN_MAX * FLOW_BUCKET_SLOTS], *oldest = NULL;
 	uint32_t at = flow_bucket_of(t, flow_mix(hash));
 	unsigned n = 0, max = sizeof(sample) / sizeof(*sample);
 
-	if (t->config->budget->policy != SL_FLOW_EVICT)
-		return false;
 	for (unsigned i = 0; i < buckets && i < t->nbuckets && n < EVICT_SAMPLE; i++) {
-		n = chain_sample(t, flow_bucket(t, at), sample, n, max);
+		n = chain_sample(t, flow_bucket(t, at), claim, sample, n, max);
 		at = at + 1 < t->nbuckets ? at + 1 : 0;
 	}
 	for (unsigned i = 0; i < n; i++) {
-		if (oldest && flow_age(sample[i], batch->tick) <= flow_age(oldest, batch->tick))
+		const uint32_t tick = claim->batch->tick;
+
+		if (oldest && flow_age(sample[i], tick) <= flow_age(oldest, tick))
 			continue;
-		if (!batch_holds(batch, flow_value(t, sample[i])))
+		if (!batch_holds(claim->batch, flow_value(t, sample[i])))
 			oldest = sample[i];
 	}
 	if (!oldest)
@@ -64,6 +85,21 @@ static bool evict(struct sl_flow_table *t, uint32_t hash, unsigned buckets,
 	flow_end(t, oldest);
 	t->counts.evicted++;
 	return true;
+}
+
+/* Room for a flow: of those who have more than their part first, then of its own tenant's. */
+static bool evict(struct sl_flow_table *t, uint32_t hash, unsigned buckets,
+		  const struct flow_batch *batch, unsigned tenant)
+{
+	const struct sl_flow_tenants *c = t->config->tenants;
+	struct claim claim = {batch, tenant, c && c->within(tenant, t->stride)};
+
+	if (claim.within && evict_one(t, hash, buckets, &claim))
+		return true;
+	if (t->config->budget->policy != SL_FLOW_EVICT)
+		return false;
+	claim.within = false;
+	return evict_one(t, hash, buckets, &claim);
 }
 
 static void entry_fill(const struct sl_flow_table *t, struct flow_entry *e, const void *key,
@@ -78,18 +114,23 @@ static void entry_fill(const struct sl_flow_table *t, struct flow_entry *e, cons
 static struct flow_entry *make(struct sl_flow_table *t, const void *key, uint32_t hash,
 			       const struct flow_batch *batch)
 {
+	const unsigned tenant = t->tenant_off ? t->config->tenants->whose(hash) : 0;
 	struct flow_entry *e = flow_entry_new(t);
 
-	if (!e && evict(t, hash, EVICT_BUCKETS, batch))
+	if (!e && evict(t, hash, EVICT_BUCKETS, batch, tenant))
 		e = flow_entry_new(t);
 	if (!e)
 		goto refused;
 
 	entry_fill(t, e, key, hash, batch->tick);
-	if (flow_index_insert(t, e) && !(evict(t, hash, 1, batch) && !flow_index_insert(t, e))) {
+	if (t->tenant_off)
+		*flow_tenant(t, e) = (uint16_t)tenant;
+	if (flow_index_insert(t, e) &&
+	    !(evict(t, hash, 1, batch, tenant) && !flow_index_insert(t, e))) {
 		flow_entry_free(t, e);
 		goto refused;
 	}
+	flow_count_tenant(t, e, 1);
 	t->count++;
 	t->counts.made++;
 	flow_index_grow(t);
@@ -98,6 +139,16 @@ static struct flow_entry *make(struct sl_flow_table *t, const void *key, uint32_
 refused:
 	t->counts.refused++;
 	return NULL;
+}
+
+/* The same key, maybe another tenant's by now. */
+static void flow_retenant(struct sl_flow_table *t, struct flow_entry *e)
+{
+	if (!t->tenant_off)
+		return;
+	flow_count_tenant(t, e, -1);
+	*flow_tenant(t, e) = (uint16_t)t->config->tenants->whose(e->hash);
+	flow_count_tenant(t, e, 1);
 }
 
 /*
@@ -112,6 +163,7 @@ static void *use(struct sl_flow_table *t, struct flow_entry *e, uint32_t tick, i
 		if (t->config->flow_end)
 			t->config->flow_end(t->config->self, e->data, flow_value(t, e));
 		memset(flow_value(t, e), 0, t->value_size);
+		flow_retenant(t, e);
 		t->counts.expired++;
 		t->counts.made++;
 	}

@@ -51,7 +51,10 @@ struct sl_flow_table *sl_flow_table_new(const struct sl_flow_config *config)
 	t->key_size = (uint16_t)config->key_size;
 	t->value_size = (uint16_t)config->value_size;
 	t->value_off = (uint16_t)value_off;
-	t->stride = entry_size(value_off + config->value_size);
+	if (config->tenants)
+		t->tenant_off = (uint16_t)(value_off + ((config->value_size + 1) & ~1ul));
+	t->stride = entry_size(config->tenants ? t->tenant_off + sizeof(uint16_t)
+					       : value_off + config->value_size);
 	t->idle_ticks = config->idle_ms ? flow_idle_ticks(config->idle_ms) : FLOW_NEVER;
 	t->slab_max = (uint32_t)(FLOW_SLAB_BYTES / t->stride);
 	if (t->slab_max > FLOW_SLAB_MAX)
@@ -75,6 +78,7 @@ void flow_end(struct sl_flow_table *t, struct flow_entry *e)
 	flow_index_remove(t, e);
 	if (t->config->flow_end)
 		t->config->flow_end(t->config->self, e->data, flow_value(t, e));
+	flow_count_tenant(t, e, -1);
 	flow_entry_free(t, e);
 	t->count--;
 	flow_index_shrink(t);

@@ -15,10 +15,13 @@
 #include <sluice/nf.h>
 
 enum sl_flow_policy {
-	SL_FLOW_REFUSE, /* no room: the new flow is refused and counted */
+	/* No room: the new flow is refused and counted; or, if its tenant is within its part of the
+	 * memory, one of a tenant that is not goes, as below. */
+	SL_FLOW_REFUSE,
 	/*
 	 * No room: the flow idle longest in the neighbourhood goes, counted. Never one whose value
 	 * was handed out in the same batch. A table without flows has none to give: it refuses.
+	 * With tenants only the flow's own tenant's, and those of who is beyond its part.
 	 */
 	SL_FLOW_EVICT,
 };
@@ -35,10 +38,22 @@ struct sl_flow_counts {
 	uint64_t made, expired, evicted, refused, removed;
 };
 
+/*
+ * Tenants that share the memory: each has a part of it that the others' flows make way for. Called
+ * on the thread that has the table.
+ */
+struct sl_flow_tenants {
+	unsigned (*whose)(uint32_t hash); /* the flow of this hash that is made now */
+	void (*count)(unsigned tenant, int flows, int64_t bytes); /* come (or gone, below 0) */
+	bool (*within)(unsigned tenant, size_t more); /* its part, with so many bytes more? */
+};
+
 struct sl_flow_config {
 	size_t key_size, value_size;
 	uint32_t idle_ms;
 	struct sl_flow_budget *budget;
+	const struct sl_flow_tenants
+		*tenants; /* NULL: flows are nobody's, who comes first has them */
 	/* Once for every flow, however it ends. Must not call the table. May be NULL. */
 	void (*flow_end)(void *self, const void *key, void *value);
 	/* For every flow that sl_flow_table_give() moves. May be NULL. */

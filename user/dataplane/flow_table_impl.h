@@ -109,6 +109,7 @@ struct sl_flow_table {
 	uint32_t mask; /* smallest 2^k - 1 >= nbuckets - 1 */
 	uint16_t key_size, value_off, value_size;
 	uint16_t stride; /* bytes of an entry */
+	uint16_t tenant_off; /* of an entry: its tenant (uint16_t); 0: there is none */
 	uint32_t idle_ticks; /* an age that is idle too long for certain; FLOW_NEVER */
 
 	/* What making and ending a flow reads. */
@@ -276,6 +277,18 @@ static inline bool flow_entry_is(const struct sl_flow_table *t, const struct flo
 static inline void *flow_value(const struct sl_flow_table *t, struct flow_entry *e)
 {
 	return (uint8_t *)e + t->value_off;
+}
+
+static inline uint16_t *flow_tenant(const struct sl_flow_table *t, const struct flow_entry *e)
+{
+	return (uint16_t *)((uintptr_t)e + t->tenant_off);
+}
+
+static inline void flow_count_tenant(const struct sl_flow_table *t, const struct flow_entry *e,
+				     int flows)
+{
+	if (t->tenant_off)
+		t->config->tenants->count(*flow_tenant(t, e), flows, flows * (int64_t)t->stride);
 }
 
 static inline uint32_t flow_tick(uint64_t now_ns)

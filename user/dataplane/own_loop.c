@@ -8,6 +8,7 @@
 #include "dataplane/cost.h"
 #include "dataplane/housekeeping.h"
 #include "dataplane/internal.h"
+#include "dataplane/tenant_flows.h"
 #include "dataplane/worker.h"
 #include "platform/clock.h"
 
@@ -97,6 +98,7 @@ unsigned sl_worker_receive(struct sl_dataplane *dp, unsigned worker, struct sl_p
 	struct worker *w = &dp->worker[worker];
 	uint64_t until = 0;
 
+	tenant_flows_here(w);
 	if (w->in_hand)
 		sl_worker_complete(dp, worker);
 	count_outside(w);

@@ -23,6 +23,9 @@ struct sl_tenant_meter {
 	uint32_t bytes[SL_MAX_TENANTS];
 	uint32_t cost[SL_MAX_TENANTS]; /* cycles a packet in the chain, a moving average */
 	uint32_t rest; /* cycles a packet outside of it, likewise */
+	/* of all flow entries' bytes, the part that is a tenant's in any case; as of parts_ns */
+	double part[SL_MAX_TENANTS];
+	uint64_t parts_ns;
 };
 
 static inline unsigned tenant_of(const struct sl_meta *meta)

@@ -19,6 +19,7 @@
 #include "dataplane/receive.h"
 #include "dataplane/shard.h"
 #include "dataplane/tap_worker.h"
+#include "dataplane/tenant_flows.h"
 #include "dataplane/transmit.h"
 #include "dataplane/worker.h"
 #include "platform/clock.h"
@@ -266,6 +267,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 
+	tenant_flows_here(w);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
 	sl_cpu_slice(SLICE_NS); /* packets wait less behind others on this CPU */
 	w->now_ns = sl_clock_ns();
