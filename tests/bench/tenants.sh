@@ -89,7 +89,7 @@ heavy_config() {
 	cat <<-END
 		    tenants:
 		      policy: drf
-		      bandwidth: $((CAPACITY / 2 * HEAVY_BYTES * 8 / 1000))Kbit
+		      bandwidth: $((CAPACITY * HEAVY_BYTES * 4 / 1000))Kbit
 		      others: 0.001
 		      list:
 		        - {name: cycles, match: 10.1.0.0/16}
@@ -114,7 +114,7 @@ heavy() {
 	sleep $((SECONDS_EACH - 4))
 	last=$(heavy_counts) to=$EPOCHREALTIME
 	jq -cn --argjson first "$first" --argjson last "$last" --argjson from "$from" --argjson to "$to" \
-		--argjson bandwidth $((CAPACITY / 2 * HEAVY_BYTES)) '
+		--argjson bandwidth $((CAPACITY * HEAVY_BYTES / 2)) '
 		def share($name; $what; $capacity): ($last[$name][$what] - $first[$name][$what]) / $capacity;
 		def shares($name): {cycles: share($name; "cycles"; $last.all - $first.all),
 			bytes: share($name; "through"; $bandwidth * ($to - $from))};
