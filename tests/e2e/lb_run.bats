@@ -116,6 +116,9 @@ http.server.ThreadingHTTPServer(("", 8081), Answer).serve_forever()' "$BATS_TEST
 	tb_wait 3 is 1 failing
 	pool_traffic 10.9.9.9 1 udp
 	expect "$(pool_result)" '.held_broken == 0' '.new_failed == 0' '.words | has("s1") | not'
+	run_file 'protocol: udp, check: off' 1 2 3 >"$BATS_TEST_TMPDIR/lb.yaml"
+	kill -HUP "$RUN"
+	tb_wait 3 is 1 unchecked
 }
 
 @test "SIGHUP brings a server under traffic, by load and by hash; what it refuses changes nothing" {

@@ -239,7 +239,7 @@ static int find_own(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 enum sl_lb_probe_is sl_lb_probe_direct_begin(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 {
 	bool udp = to->check->type == SL_LB_CHECK_UDP;
-	struct packet k;
+	struct packet k = {0};
 	int rc = find_own(p, to);
 
 	p->fd = -1;
@@ -255,19 +255,21 @@ enum sl_lb_probe_is sl_lb_probe_direct_begin(struct sl_lb_probe *p, const struct
 	return rc ? failed(p, strerror(-rc)) : SL_LB_PROBE_READS;
 }
 
-static bool from_vip(const struct sockaddr_storage *from, const struct sl_lb_probe_to *to)
-{
-	const struct sockaddr_in6 *six = (const void *)from;
-	const struct sockaddr_in *four = (const void *)from;
+union sender {
+	struct sockaddr_in6 six;
+	struct sockaddr_in four;
+};
 
-	return to->vip_v6 ? !memcmp(&six->sin6_addr, to->vip, 16)
-			  : four->sin_addr.s_addr == to->vip[3];
+static bool from_vip(const union sender *from, const struct sl_lb_probe_to *to)
+{
+	return to->vip_v6 ? !memcmp(&from->six.sin6_addr, to->vip, 16)
+			  : from->four.sin_addr.s_addr == to->vip[3];
 }
 
 /* Half-open connections would be answered, and kept, for half a minute. */
 static enum sl_lb_probe_is accepted(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 {
-	struct packet k;
+	struct packet k = {0};
 
 	segment(&k, p, to, true);
 	send_packet(&k, to);
@@ -293,7 +295,7 @@ static enum sl_lb_probe_is judge_segment(struct sl_lb_probe *p, const struct sl_
 enum sl_lb_probe_is sl_lb_probe_direct_go(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 {
 	bool udp = to->check->type == SL_LB_CHECK_UDP;
-	struct sockaddr_storage from = {0};
+	union sender from = {.six.sin6_family = AF_UNSPEC};
 	socklen_t size = sizeof(from);
 	ssize_t n = recvfrom(p->fd, p->text, sizeof(p->text), 0, (void *)&from, &size);
 
@@ -304,7 +306,7 @@ enum sl_lb_probe_is sl_lb_probe_direct_go(struct sl_lb_probe *p, const struct sl
 		return SL_LB_PROBE_READS;
 	if (!udp)
 		return judge_segment(p, to, (const uint8_t *)p->text, (size_t)n);
-	if (((const struct sockaddr_in *)&from)->sin_port != to->vip_port) /* of IPv6 there too */
+	if (from.four.sin_port != to->vip_port) /* of IPv6 in the same place */
 		return SL_LB_PROBE_READS;
 	p->got = (unsigned)n;
 	return sl_lb_probe_judge(p, to->check);

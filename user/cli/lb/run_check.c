@@ -23,6 +23,7 @@
  */
 #define QUICK_PROBES 6
 #define QUICK_NS (50 * MS)
+#define SPREAD_NS (1000 * MS)
 /* No socket to be had. */
 #define LATER_NS (100 * MS)
 
@@ -84,12 +85,12 @@ static bool same_server(const struct sl_lb_server *a, const struct sl_lb_server 
 	return a->vip == b->vip && a->port == b->port && !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
-/* Probes of many servers are spread over their interval. */
+/* Probes of many servers are spread over their interval, but none waits long for its first. */
 static uint64_t first_due(const struct target *t, uint64_t now)
 {
-	if (t->quick)
-		return now;
-	return now + (t->id * 0x9e3779b97f4a7c15ull >> 32) % t->check->interval_ns;
+	uint64_t over = t->check->interval_ns < SPREAD_NS ? t->check->interval_ns : SPREAD_NS;
+
+	return t->quick ? now : now + (t->id * 0x9e3779b97f4a7c15ull >> 32) % over;
 }
 
 static struct target *take_up(struct run_checks *c, uint32_t id, const struct sl_lb_server *s)
@@ -117,8 +118,10 @@ static void ask_as(struct target *t, const struct sl_lb_vip_config *v,
 	if (t->vip == v && t->check == check)
 		return;
 	sl_lb_probe_end(&t->probe); /* what it asked may be another question than now */
-	if (!has_cookies(v))
+	if (!has_cookies(v)) {
 		t->quick = 0;
+		t->told = true;
+	}
 	t->vip = v;
 	t->check = check;
 	sl_lb_end_text(v->key.addr, v->v6, v->key.port, t->host, sizeof(t->host));
@@ -135,6 +138,7 @@ static void sync_server(struct run_checks *c, uint32_t id, uint64_t now)
 	if (!sl_lb_server_there(c->lb, id, &s) || s.vip >= SL_LB_MAX_VIPS || !c->vip[s.vip])
 		return;
 	v = c->vip[s.vip];
+	c->stale[s.vip] |= v->check.type == SL_LB_CHECK_OFF && s.health != SL_LB_UNCHECKED;
 	check = check_of(v);
 	if (!check || !(check->port || s.port || v->key.port))
 		return;

@@ -32,6 +32,7 @@ struct run_checks {
 	struct sl_lb_watch *watch; /* the map itself */
 	const struct sl_lb_vip_config *vip[SL_LB_MAX_VIPS];
 	bool dirty[SL_LB_MAX_VIPS], panic[SL_LB_MAX_VIPS];
+	bool stale[SL_LB_MAX_VIPS]; /* has verdicts, and no check any more */
 	struct target *target[SL_LB_MAX_SERVERS];
 	uint32_t ids[SL_LB_MAX_SERVERS]; /* of those, the first n */
 	unsigned n;

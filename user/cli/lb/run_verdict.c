@@ -126,6 +126,24 @@ static bool publish_vip(struct run_checks *c, unsigned vip)
 	return anew;
 }
 
+/* Locked. Nobody would ever bring back who failed when there was a check. */
+static bool forget_verdicts(struct run_checks *c, unsigned vip)
+{
+	struct sl_lb_server s;
+
+	for (uint32_t id = 0; id < SL_LB_MAX_SERVERS; id++)
+		if (sl_lb_server_there(c->lb, id, &s) && s.vip == vip &&
+		    s.health != SL_LB_UNCHECKED)
+			sl_lb_set_health(c->lb, id, SL_LB_UNCHECKED);
+	c->stale[vip] = c->panic[vip] = false;
+	return true;
+}
+
+static bool publish_or_forget(struct run_checks *c, unsigned vip)
+{
+	return c->stale[vip] ? forget_verdicts(c, vip) : publish_vip(c, vip);
+}
+
 void run_verdict_publish(struct run_checks *c)
 {
 	struct sl_error err;
@@ -138,7 +156,7 @@ void run_verdict_publish(struct run_checks *c)
 			return;
 		locked = true;
 		c->dirty[vip] = false;
-		if (c->vip[vip] && publish_vip(c, vip) &&
+		if (c->vip[vip] && publish_or_forget(c, vip) &&
 		    sl_lb_deal(c->lb, vip, c->vip[vip]->select, &err)) {
 			c->dirty[vip] = true;
 			run_say("%s", err.text);
