@@ -374,8 +374,8 @@ static __always_inline int lb_choose_fragment(const struct lb *k, struct lb_choi
 
 static __always_inline void lb_count_forward(const struct lb *k, const struct lb_choice *c)
 {
-	struct sl_lb_stats *s = bpf_map_lookup_elem(&lb_server_stats, &c->server);
-	__u32 vip = c->vip.id;
+	__u32 server = c->server, vip = c->vip.id; /* Linux 6.1 takes no key that is a caller's */
+	struct sl_lb_stats *s = bpf_map_lookup_elem(&lb_server_stats, &server);
 
 	for (int i = 0; i < 2; i++) {
 		if (s) {
