@@ -147,6 +147,10 @@ $(B)/tests/unit/test_top: $(test_top_OBJ)
 test_sched_trace_OBJ := $(addprefix $(B)/user/cli/sched/,csv.o ends.o google.o read.o replay.o sort.o users.o)
 test_sched_trace_LIBS := -lz
 $(B)/tests/unit/test_sched_trace: $(test_sched_trace_OBJ)
+# What AES is compared with.
+NETTLE := $(shell $(PKG_CONFIG) --exists nettle 2>/dev/null && echo nettle)
+test_quic_lb_LIBS := $(if $(NETTLE),$(shell $(PKG_CONFIG) --libs nettle))
+$(B)/tests/unit/test_quic_lb.o: ALL_CFLAGS += $(if $(NETTLE),-DSL_NETTLE)
 test_sim_OBJ := $(SIM_OBJ)
 $(B)/tests/unit/test_sim: $(SIM_OBJ)
 test_handover_model_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/model/*.c))

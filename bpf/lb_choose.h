@@ -4,14 +4,7 @@
 #define SLUICE_LB_CHOOSE_H
 
 #include "lb_packet.h"
-
-struct lb_choice {
-	struct sl_lb_vip vip;
-	__u32 server;
-	__u32 how; /* enum sl_lb_count */
-	__u32 restore_at, restored; /* the timestamp to give back, 0: none */
-	__u16 aim; /* outer source port that lb_entropy() is to give; 0: any */
-};
+#include "lb_quic.h"
 
 static __always_inline void lb_key(struct sl_lb_vip_key *key, __u8 proto, __u16 port,
 				   const __be32 *addr)
@@ -318,6 +311,8 @@ __noinline int lb_choose_any(struct xdp_md *ctx, const struct lb *k,
 		return -1;
 	tcp = k->p.proto == SL_IP_TCP;
 	starts = !tcp || (k->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN;
+	if (c->vip.keep == SL_LB_KEEP_QUIC)
+		starts = lb_quic_starts(ctx, k);
 	cookie = tcp && !starts && c->vip.keep == SL_LB_KEEP_COOKIE;
 	if (c->vip.keep == SL_LB_KEEP_NONE || (tcp && starts))
 		return lb_unknown(k, ctl, c, starts);
@@ -347,6 +342,8 @@ static __always_inline int lb_choose(struct xdp_md *ctx, const struct lb *k,
 		(k->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_ACK;
 	if (asked)
 		rc = lb_cookie(ctx, k, ctl, c);
+	if (!rc && c->vip.keep == SL_LB_KEEP_QUIC && lb_quic_route(ctx, k, c))
+		return 0;
 	if (!rc)
 		return lb_choose_any(ctx, k, ctl, c, asked);
 	return rc < 0 ? rc : 0;

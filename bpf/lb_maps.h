@@ -48,6 +48,23 @@ struct {
 	__array(values, struct lb_table);
 } lb_tables SEC(".maps");
 
+struct lb_quic_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct sl_lb_quic));
+};
+
+/* Likewise: no packet sees the key of one configuration with the lengths of another. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SL_LB_MAX_VIPS);
+	__type(key, __u32);
+	__array(values, struct lb_quic_table);
+} lb_quic SEC(".maps");
+LB_MAP(lb_quic_servers, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
+       struct sl_lb_quic_server, __u32);
+
 /* The next hop of a server, looked up again after LB_HOP_MS. */
 #define LB_HOP_MS 100
 struct lb_macs {

@@ -52,6 +52,15 @@ struct lb_usual {
 #define LB_USUAL_OPTION 0x0101080a
 #define LB_USUAL_HEADER 0x80 /* 32 bytes */
 
+/* Whose packet it is, and which server gets it. */
+struct lb_choice {
+	struct sl_lb_vip vip;
+	__u32 server;
+	__u32 how; /* enum sl_lb_count */
+	__u32 restore_at, restored; /* the timestamp to give back, 0: none */
+	__u16 aim; /* outer source port that lb_entropy() is to give; 0: any */
+};
+
 /* One end of a packet is another now; `value` replaces the timestamp at `at` unless that is 0. */
 struct lb_change {
 	__be32 addr[4];

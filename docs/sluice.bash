@@ -104,6 +104,7 @@ _sluice_value()
 	'sched --policy' | 'sched -P') printf '%s\n' drf sdrf drfq karma maxmin ;;
 	'sched --format' | 'sched -f') printf '%s\n' auto google csv ;;
 	'sched --fit') printf '%s\n' first best dominant ;;
+	'lb cid --config' | 'lb cid -c') printf '%s\n' 0 1 2 3 4 5 6 ;;
 	'lb set --state' | 'lb set -s') printf '%s\n' up drain down ;;
 	'lb '*' --name' | 'lb '*' -n') _sluice_balancers ;;
 	'agent '*' --name' | 'agent '*' -n') _sluice_agents ;;
@@ -118,7 +119,7 @@ _sluice_arguments()
 
 	case $2 in
 	attach | run | gen | doctor | 'agent attach' | 'agent detach') _sluice_interfaces ;;
-	check | sim | sched | 'lb apply' | 'lb run') compgen -f -- "$3" ;;
+	check | sim | sched | 'lb apply' | 'lb run' | 'lb cid') compgen -f -- "$3" ;;
 	version | 'lb '* | 'agent '*) ;;
 	lb | agent) _sluice_verbs "$1" "$2" ;;
 	move)

@@ -52,6 +52,7 @@ enum sl_lb_keep {
 	SL_LB_KEEP_COOKIE = 0, /* TCP by the cookie in its timestamps; others as with TABLE */
 	SL_LB_KEEP_TABLE = 1, /* connection table, then the row of the hash */
 	SL_LB_KEEP_NONE = 2, /* the row of the hash: breaks when rows change */
+	SL_LB_KEEP_QUIC = 5, /* UDP by the server's connection id; what has none as with TABLE */
 };
 
 /* `lb_vips`. A network is no VIP: its answers would not know their address. */
@@ -152,6 +153,41 @@ struct sl_lb_connection {
 };
 _Static_assert(sizeof(struct sl_lb_connection) == 24, "no holes");
 
+/*
+ * QUIC-LB (draft-ietf-quic-load-balancers-19): how servers write their id into the connection ids
+ * that they issue, and how XDP reads it there (bpf/quic_lb.h). Server ids are numbers, their first
+ * octet on the wire topmost; a shorter one has zeros in front.
+ */
+#define SL_LB_QUIC_CONFIGS 7 /* 0..6: the first three bits of a connection id; 7 is of none */
+#define SL_LB_QUIC_CID_MAX 20 /* octets, RFC 9000 */
+#define SL_LB_QUIC_SERVER_ID_MAX 15
+#define SL_LB_QUIC_NONCE_MIN 4
+#define SL_LB_QUIC_KEY_WORDS 44
+
+struct sl_lb_quic_config {
+	__u8 used; /* 0: no server issues connection ids of this number */
+	__u8 server_id_length, nonce_length; /* octets */
+	__u8 keyed; /* 0: as they are, nothing is encrypted */
+	__u32 encrypt[SL_LB_QUIC_KEY_WORDS]; /* round keys of AES-128; the first four: the key */
+	__u32 decrypt[SL_LB_QUIC_KEY_WORDS];
+};
+_Static_assert(sizeof(struct sl_lb_quic_config) == 356, "no holes");
+
+/* `lb_quic`: VIP -> an array of one such value. */
+struct sl_lb_quic {
+	/* The last is never used, so that three bits need no bound (Linux 6.1 loses sight of it).
+	 */
+	struct sl_lb_quic_config config[SL_LB_QUIC_CONFIGS + 1];
+};
+
+/* `lb_quic_servers`: the server id in connection ids of a VIP -> server. */
+struct sl_lb_quic_server {
+	__u64 id[2];
+	__u16 vip;
+	__u16 resv[3];
+};
+_Static_assert(sizeof(struct sl_lb_quic_server) == 24, "no holes");
+
 /* `lb_ports`: interface index -> its MAC address, to answer for VIPs. */
 struct sl_lb_port {
 	__u8 mac[6];
@@ -176,6 +212,7 @@ enum sl_lb_count {
 	SL_LB_TABLE, /* by the connection table */
 	SL_LB_HASHED, /* by the row of its hash: neither knew it */
 	SL_LB_FRAGMENT, /* of a VIP without ports, by the row of the addresses' hash */
+	SL_LB_QUIC, /* by the server id in its connection id */
 	SL_LB_REPLY, /* a server's, on its way to the client */
 	SL_LB_ICMP, /* an error about a connection, to its server or client */
 	SL_LB_ANSWERED, /* ARP, neighbour solicitation and echo for a VIP */
@@ -203,6 +240,11 @@ enum sl_lb_count {
 	SL_LB_ICMP_HASHED,
 	SL_LB_ICMP_CLIENT, /* errors about a client's packet */
 	SL_LB_CLOCK_JUMPS,
+	SL_LB_CID_NO_CONFIG, /* connection id of a configuration that is not there, or of none (7)
+			      */
+	SL_LB_CID_SHORT, /* shorter than its configuration says */
+	SL_LB_CID_BAD, /* names no server of the VIP: a client's own, stale, or forged */
+	SL_LB_CID_DOWN, /* names a server that is down */
 	SL_LB_COUNTS,
 };
 

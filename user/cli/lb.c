@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "cli/commands.h"
+#include "cli/lb/cid.h"
 #include "cli/lb/probe.h"
 #include "cli/lb/run.h"
 #include "cli/lb/show.h"
@@ -21,7 +22,8 @@
 struct lb_config {
 	const char *file, *name, *server, *secret;
 	unsigned state;
-	uint32_t weight;
+	const char *nonce, *decode;
+	uint32_t weight, config;
 	bool dry_run;
 };
 
@@ -207,6 +209,48 @@ static int rotate(int argc, char **argv)
 	return rc ? cli_fail(&err) : 0;
 }
 
+/* --- cid */
+
+static const struct opt_spec cid_spec = {
+	.command = "lb cid",
+	.summary = "a QUIC connection id as a server is to issue it, or what one says; prints JSON",
+	.args = (const struct opt_arg[]){ARG_STRING(struct lb_config, file, "FILE", false,
+						    "sluice-lb(5)"),
+					 ARG_STRING(struct lb_config, server, "SERVER", true,
+						    "as in the file: 10.0.0.1:8443"),
+					 ARG_END},
+	.options =
+		(const struct opt[]){
+			OPT_STRING(struct lb_config, decode, 'd', "decode", "HEX",
+				   "instead of a server: whose is this connection id?"),
+			OPT_U32(struct lb_config, config, 'c', "config", "N", 0,
+				SL_LB_QUIC_CONFIGS - 1, "this configuration only"),
+			OPT_STRING(struct lb_config, nonce, 0, "nonce", "HEX",
+				   "as long as nonce_length says (default: random)"),
+			OPT_END},
+};
+
+static int cid(int argc, char **argv)
+{
+	struct lb_config config = {.config = CID_ANY_CONFIG};
+	struct sl_lb_config file;
+	struct sl_error err;
+	int status, rc;
+
+	if (!opt_parse(&cid_spec, argc, argv, &config, &status))
+		return status;
+	if (!config.server == !config.decode)
+		return opt_usage(&cid_spec, "write a server, or --decode and a connection id");
+	rc = sl_lb_config_read(config.file, &file, &err);
+	if (rc)
+		return rc == -EINVAL ? opt_usage(&cid_spec, "%s", err.text) : cli_fail(&err);
+	status = config.decode
+			 ? cid_decode(&file, config.decode, &err)
+			 : cid_encode(&file, config.server, config.config, config.nonce, &err);
+	sl_lb_config_free(&file);
+	return status == EXIT_USAGE ? opt_usage(&cid_spec, "%s", err.text) : status;
+}
+
 /* --- remove */
 
 static const struct opt_spec remove_spec = {
@@ -238,6 +282,7 @@ static const struct verb verbs[] = {
 	{"counts", counts, &counts_spec},
 	{"set", set, &set_spec},
 	{"rotate", rotate, &rotate_spec},
+	{"cid", cid, &cid_spec},
 	{"remove", remove_balancer, &remove_spec},
 	{NULL, NULL, NULL},
 };

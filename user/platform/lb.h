@@ -28,6 +28,8 @@ enum sl_lb_map {
 	SL_LB_M_SERVER_STATS,
 	SL_LB_M_PORTS,
 	SL_LB_M_TABLES,
+	SL_LB_M_QUIC,
+	SL_LB_M_QUIC_SERVERS,
 	SL_LB_MAPS,
 };
 

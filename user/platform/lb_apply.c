@@ -11,6 +11,7 @@
 #include "platform/lb.h"
 #include "platform/lb_check.h"
 #include "platform/lb_direct.h"
+#include "platform/lb_quic.h"
 #include "platform/lock.h"
 
 static int refused(struct sl_error *err, const char *what)
@@ -217,10 +218,13 @@ static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, u
 		rc = apply_server(lb, v, id, &v->servers[i], ids[i], err);
 	if (!rc)
 		rc = sl_lb_deal(lb, id, v->select, err);
+	if (!rc)
+		rc = sl_lb_quic_enter(lb, v, id, ids, err);
 	if (rc)
 		return rc;
 	if (enter(lb, &key, &vip) || enter(lb, &address, &vip))
 		return refused(err, "lb_vips");
+	sl_lb_quic_leave(lb, v, id, ids);
 	remove_servers(lb, id, &v->key, v);
 	return 0;
 }
@@ -246,6 +250,7 @@ static void remove_vips(const struct sl_lb *lb, const struct sl_lb_config *confi
 
 			leave(lb, &address);
 		}
+		sl_lb_quic_leave(lb, NULL, vips[i].vip.id, NULL);
 		remove_servers(lb, vips[i].vip.id, &vips[i].key, NULL);
 	}
 }

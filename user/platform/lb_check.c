@@ -7,6 +7,7 @@
 
 #include "platform/lb_check.h"
 #include "platform/lb_direct.h"
+#include "platform/lb_quic.h"
 
 #define NO_ID 0xffff
 
@@ -60,7 +61,7 @@ static int check_vip(const struct sl_lb_vip_config *v, const struct sl_lb_vip_en
 			err, -EINVAL,
 			"VIP %s: keep: it is %s, and open connections would break: write "
 			"that, or apply without the VIP first",
-			address, sl_lb_keep_words[old->vip.keep % 3]);
+			address, sl_lb_keep_word(old->vip.keep));
 	return sl_error_set(
 		err, -EINVAL,
 		"VIP %s: cookie_bits: it has %u, and open connections would break: write "
@@ -171,6 +172,13 @@ static int plan_ids(struct plan *p, const struct sl_lb_config *config,
 			if (*to == NO_ID)
 				rc = any_id(p, &config->vips[i], &config->vips[i].servers[k], to,
 					    err);
+	to = p->ids;
+	for (unsigned i = 0; !rc && i < config->vips_n; to += config->vips[i++].servers_n) {
+		const struct sl_lb_vip_config *v = &config->vips[i];
+		const struct sl_lb_vip_entry *old = sl_lb_find_vip(vips, n, &v->key);
+
+		rc = sl_lb_quic_check(p->lb, v, old ? old->vip.id : -1, to, err);
+	}
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 
 #include "platform/lb_config_check.h"
 #include "platform/lb_config_direct.h"
+#include "platform/lb_config_quic.h"
 #include "platform/pin.h"
 #include "platform/yaml.h"
 
@@ -21,7 +22,6 @@ const char *const sl_lb_forward_words[] = {"nat", "l2", "ipip", "gue", NULL};
 const char *const sl_lb_select_words[] = {"hash", "turn", "",	  "",	   "",	   "",
 					  "",	  "",	  "awrr", "least", "pow2", NULL};
 const char *const sl_lb_metric_words[] = {"connections", "packets", "bytes", NULL};
-const char *const sl_lb_keep_words[] = {"cookie", "table", "none", NULL};
 
 static int bad(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
 {
@@ -67,9 +67,30 @@ static SL_YAML_SETTER(set_select)
 	return set_word(y, node, base, f, sl_lb_select_words);
 }
 
+/* Numbers are the ABI's, and not all of them have a word. */
+static const char *const keep_words[] = {
+	[SL_LB_KEEP_COOKIE] = "cookie",
+	[SL_LB_KEEP_TABLE] = "table",
+	[SL_LB_KEEP_NONE] = "none",
+	[SL_LB_KEEP_QUIC] = "quic",
+};
+#define KEEP_WORDS (sizeof(keep_words) / sizeof(keep_words[0]))
+
+const char *sl_lb_keep_word(unsigned keep)
+{
+	return keep < KEEP_WORDS && keep_words[keep] ? keep_words[keep] : "?";
+}
+
 static SL_YAML_SETTER(set_keep)
 {
-	return set_word(y, node, base, f, sl_lb_keep_words);
+	const char *text = sl_yaml_text(node);
+
+	for (unsigned i = 0; text && i < KEEP_WORDS; i++)
+		if (keep_words[i] && !strcmp(text, keep_words[i])) {
+			((struct sl_lb_vip_config *)base)->keep = i;
+			return 0;
+		}
+	return bad(y, node, f);
 }
 
 static SL_YAML_SETTER(set_metric)
@@ -198,6 +219,8 @@ static const struct sl_yaml_field server_fields[] = {
 		 "[fd00::1]:8080"},
 	{"id", set_id, 0, .max = SL_LB_MAX_SERVERS - 1,
 	 .mend = "write a number that no other server has"},
+	{"quic_id", sl_lb_set_quic_id, 0,
+	 .mend = "write a whole number, or one of up to 30 hexadecimal digits: 0x1f"},
 	{"weight", sl_yaml_set_unsigned, offsetof(struct sl_lb_server_config, weight), .min = 1,
 	 .max = SL_LB_WEIGHT_MAX,
 	 .mend = "write a whole number, 1 to 1000; to send it nothing new, state: drain"},
@@ -288,10 +311,11 @@ static const struct sl_yaml_field vip_fields[] = {
 	 .mend = "write connections, packets or bytes"},
 	{"check", sl_lb_set_check, offsetof(struct sl_lb_vip_config, check), .mend = ""},
 	{"keep", set_keep, offsetof(struct sl_lb_vip_config, keep),
-	 .mend = "write cookie, table or none"},
+	 .mend = "write cookie, table, quic or none"},
 	{"cookie_bits", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, bits),
 	 .min = SL_LB_COOKIE_MIN, .max = SL_LB_COOKIE_MAX,
 	 .mend = "write a whole number, 8 to 16; 9 is safe for idle connections"},
+	{"quic", sl_lb_set_quic, 0, .mend = ""},
 	{"servers", set_servers, 0, .mend = ""},
 	{NULL},
 };
@@ -317,6 +341,8 @@ static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vi
 				"of all of the VIP's: leave the servers' ports out, or "
 				"write the VIP's",
 				ntohs(v->servers[i].port));
+	if (sl_lb_check_quic(y, item, v))
+		return -EINVAL;
 	return sl_lb_check_check(y, item, &v->check, v->key.proto == IPPROTO_UDP, !v->key.port);
 }
 

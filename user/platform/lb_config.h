@@ -18,6 +18,8 @@ struct sl_lb_server_config {
 	bool v6;
 	__be16 port; /* 0: the VIP's */
 	int id; /* -1: any that is free */
+	bool has_quic_id;
+	__u64 quic_id[2]; /* as in struct sl_lb_quic_server; without one it is the id */
 	unsigned weight;
 	unsigned state; /* enum sl_lb_state */
 };
@@ -60,6 +62,7 @@ struct sl_lb_vip_config {
 	unsigned gue_port; /* 0: GUE's own */
 	unsigned metric; /* enum sl_lb_metric */
 	struct sl_lb_check_config check;
+	struct sl_lb_quic quic;
 	struct sl_lb_server_config *servers;
 	unsigned servers_n;
 };
@@ -89,8 +92,9 @@ int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port);
 extern const char *const sl_lb_state_words[]; /* by enum sl_lb_state, NULL-terminated */
 extern const char *const sl_lb_forward_words[];
 extern const char *const sl_lb_select_words[];
-extern const char *const sl_lb_keep_words[];
 extern const char *const sl_lb_metric_words[];
 extern const char *const sl_lb_check_words[];
+/* By enum sl_lb_keep; "?": there is none of that number. */
+const char *sl_lb_keep_word(unsigned keep);
 
 #endif /* SL_PLATFORM_LB_CONFIG_H */

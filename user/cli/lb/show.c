@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "platform/clock.h"
+#include "platform/lb_quic.h"
 
 static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_NEW] = "new",
@@ -19,6 +20,7 @@ static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_TABLE] = "table",
 	[SL_LB_HASHED] = "hashed",
 	[SL_LB_FRAGMENT] = "fragment",
+	[SL_LB_QUIC] = "quic",
 	[SL_LB_REPLY] = "reply",
 	[SL_LB_ICMP] = "icmp",
 	[SL_LB_ANSWERED] = "answered",
@@ -45,6 +47,10 @@ static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_ICMP_HASHED] = "icmp_hashed",
 	[SL_LB_ICMP_CLIENT] = "icmp_client",
 	[SL_LB_CLOCK_JUMPS] = "clock_jumps",
+	[SL_LB_CID_NO_CONFIG] = "cid_no_config",
+	[SL_LB_CID_SHORT] = "cid_short",
+	[SL_LB_CID_BAD] = "cid_bad",
+	[SL_LB_CID_DOWN] = "cid_down",
 };
 
 static json_t *counts_json(const struct sl_lb *lb)
@@ -137,9 +143,40 @@ static bool is_v6(const struct sl_lb_vip_key *key)
 	return key->addr[0] || key->addr[1] || key->addr[2];
 }
 
+/* Configurations of connection ids, and under "servers" who has which id in them. */
+static json_t *quic_json(const struct sl_lb *lb, unsigned vip)
+{
+	struct sl_lb_quic_entry *entries;
+	json_t *configs = json_array(), *servers = json_array();
+	struct sl_lb_quic quic;
+	char text[33];
+	unsigned n;
+
+	if (sl_lb_quic_read(lb, vip, &quic))
+		memset(&quic, 0, sizeof(quic));
+	for (unsigned i = 0; i < SL_LB_QUIC_CONFIGS; i++)
+		if (quic.config[i].used)
+			json_array_append_new(configs,
+					      json_pack("{s:i, s:i, s:i, s:b}", "config_id", (int)i,
+							"server_id_length",
+							quic.config[i].server_id_length,
+							"nonce_length", quic.config[i].nonce_length,
+							"encrypted", quic.config[i].keyed));
+	if (!sl_lb_quic_entries(lb, vip, &entries, &n)) {
+		for (unsigned i = 0; i < n; i++) {
+			sl_lb_quic_id_text(entries[i].key.id, SL_LB_QUIC_SERVER_ID_MAX, text);
+			json_array_append_new(servers,
+					      json_pack("{s:i, s:s}", "id", (int)entries[i].server,
+							"quic_id", text));
+		}
+		free(entries);
+	}
+	return json_pack("{s:o, s:o}", "configs", configs, "servers", servers);
+}
+
 static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
 {
-	json_t *servers = json_array();
+	json_t *servers = json_array(), *all;
 	bool v6 = is_v6(&e->key);
 	struct sl_lb_stats stats;
 	struct sl_lb_server s;
@@ -152,14 +189,17 @@ static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
 	sl_lb_end_text(e->key.addr, v6, 0, address, sizeof(address));
 	if (e->key.port)
 		snprintf(port, sizeof(port), "%u", __builtin_bswap16(e->key.port));
-	return json_pack(
+	all = json_pack(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o}", "address", address,
 		"protocol", e->key.proto == 17 ? "udp" : "tcp", "port", port, "forward",
 		sl_lb_forward_words[e->vip.forward % 4], "select",
 		sl_lb_select_words[e->vip.select <= SL_LB_BY_POWER_OF_TWO ? e->vip.select : 0],
-		"keep", sl_lb_keep_words[e->vip.keep % 3], "cookie_bits", (int)e->vip.bits,
+		"keep", sl_lb_keep_word(e->vip.keep), "cookie_bits", (int)e->vip.bits,
 		"connections", (json_int_t)stats.connections, "packets", (json_int_t)stats.packets,
 		"bytes", (json_int_t)stats.bytes, "servers", servers);
+	if (e->vip.keep == SL_LB_KEEP_QUIC)
+		json_object_set_new(all, "quic", quic_json(lb, e->vip.id));
+	return all;
 }
 
 static json_t *balancer_json(const struct sl_lb *lb)
