@@ -26,7 +26,7 @@ run_file() {
 	shift
 	printf 'version: 1\nname: %s\ninterfaces: [%s' "$NAME" "${NAME}b0"
 	for i in 1 2 3; do printf ', %s' "${NAME}b$i"; done
-	printf ']\nrefill: 20ms\nvips:\n  - {address: 10.9.9.9, port: 80, %s, servers: [' "$settings"
+	printf ']\nrefill: 20ms\nmetrics: 127.0.0.1:9465\nvips:\n  - {address: 10.9.9.9, port: 80, %s, servers: [' "$settings"
 	for i in "$@"; do printf '{address: "10.7.%s.2:8080", state: %s},' "${i%:*}" "$(state_of "$i")"; done
 	printf ']}\n'
 }
@@ -97,6 +97,11 @@ http.server.ThreadingHTTPServer(("", 8081), Answer).serve_forever()' "$BATS_TEST
 	tb_wait 3 is 1 failing
 	expect "$(lb show -n "$NAME" -j)" '.vips[0].servers[0].check_error == "HTTP status 500"'
 	lb show -n "$NAME" | grep -q '^10.7.1.2:8080: HTTP status 500'
+	in_pool lb curl -sS http://127.0.0.1:9465/metrics >"$BATS_TEST_TMPDIR/metrics"
+	grep -qx "sluice_lb_server_failing{balancer=\"$NAME\",vip=\"10.9.9.9\",protocol=\"tcp\",port=\"80\",server=\"10.7.1.2:8080\"} 1" \
+		"$BATS_TEST_TMPDIR/metrics"
+	[ "$(grep -c '^sluice_lb_server_serving{.* 1$' "$BATS_TEST_TMPDIR/metrics")" = 2 ]
+	grep -q '^sluice_lb_packets_total{.*count="new"}' "$BATS_TEST_TMPDIR/metrics"
 	lb set -n "$NAME" 10.7.2.2:8080 -s drain
 	status 3 503
 	tb_wait 3 is 3 panic
@@ -197,6 +202,8 @@ for _ in range(20):
 	wrong 'a probe has to tell' 'check: {type: off, passive: 50%}'
 	wrong 'write connections, packets' 'metric: cpu'
 	wrong 'write select: hash' 'select: awrr, keep: none'
+	sed 's/127.0.0.1:9465/192.0.2.1:9465/' "$bad" >"$bad.2"
+	refused -2 'write a loopback address' "$SLUICE" lb apply --check "$bad.2"
 	sed 's/refill: 20ms/refill: 1ms/' "$bad" >"$bad.2"
 	refused -2 'a time from 10ms to 10s' "$SLUICE" lb apply --check "$bad.2"
 	printf 'version: 1\ninterfaces: [a0]\nvips:\n  - {address: 10.9.9.9, check: tcp, servers: [{address: 10.7.1.2}]}\n' >"$bad"

@@ -8,11 +8,10 @@
 
 #include "daemon/served.h"
 #include "platform/config.h"
+#include "platform/http_page.h"
 #include "platform/rpc.h"
 
 #define INSTANCES_MAX 64
-
-struct metrics;
 
 struct daemon {
 	const char *config_path; /* NULL: no file, the defaults */
@@ -20,7 +19,7 @@ struct daemon {
 	struct served *served[INSTANCES_MAX];
 	unsigned served_n;
 	struct sl_rpc_server *rpc;
-	struct metrics *metrics; /* NULL: off */
+	struct sl_http_page *metrics; /* NULL: off */
 	int lock_fd, epoll_fd, signal_fd, net_fd;
 	bool stop;
 	bool addresses_changed;
@@ -47,9 +46,6 @@ int daemon_reload(struct daemon *d, struct sl_error *err);
 /* --- metrics.c */
 int metrics_start(struct daemon *d, struct sl_error *err);
 void metrics_stop(struct daemon *d);
-int metrics_fd(const struct metrics *m);
-/* Serve what waits. Returns the longest time until it wants to be called again, ms; -1: none. */
-int metrics_run(struct metrics *m);
 
 /* --- metrics_text.c */
 /* The page as text, malloc'ed; NULL on no memory. */

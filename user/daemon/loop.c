@@ -31,7 +31,7 @@ static int watch(struct daemon *d, int fd, enum source source)
 
 int loop_watch_metrics(struct daemon *d)
 {
-	return d->metrics ? watch(d, metrics_fd(d->metrics), FROM_METRICS) : 0;
+	return d->metrics ? watch(d, sl_http_page_fd(d->metrics), FROM_METRICS) : 0;
 }
 
 int loop_open(struct daemon *d, struct sl_error *err)
@@ -168,7 +168,7 @@ void loop_run(struct daemon *d)
 	while (!d->stop) {
 		wait = run_due(d, &watchdog_ns, &refresh_ns);
 		if (d->metrics)
-			wait = sooner(wait, metrics_run(d->metrics));
+			wait = sooner(wait, sl_http_page_run(d->metrics));
 		n = epoll_wait(d->epoll_fd, ev, EVENTS_MAX, wait);
 		for (int i = 0; i < n; i++)
 			handle(d, &ev[i]);

@@ -1,140 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Prometheus over HTTP on a loopback address. libmicrohttpd brings its own epoll descriptor, which
- * hangs in the daemon's loop: no thread, and a slow scraper holds up nobody.
- */
-#include <errno.h>
-#include <microhttpd.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
+/* Prometheus over HTTP on a loopback address. */
 #include "daemon/daemon.h"
-#include "daemon/log.h"
 
-#define CONNECTIONS_MAX 16
-#define IDLE_SECONDS 10
-#define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
-
-struct metrics {
-	struct MHD_Daemon *http;
-	int epoll_fd;
-};
-
-static enum MHD_Result reply(struct MHD_Connection *c, unsigned status, char *body, size_t len,
-			     enum MHD_ResponseMemoryMode mode)
+static char *text(void *ctx, size_t *len)
 {
-	struct MHD_Response *r = MHD_create_response_from_buffer(len, body, mode);
-	enum MHD_Result rc;
-
-	if (!r)
-		return MHD_NO;
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, CONTENT_TYPE);
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	rc = MHD_queue_response(c, status, r);
-	MHD_destroy_response(r);
-	return rc;
-}
-
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const char *url,
-				  const char *method, const char *version, const char *upload,
-				  size_t *upload_size, void **state)
-{
-	static char not_found[] = "not found: the metrics are at /metrics\n";
-	static char not_allowed[] = "not allowed: use GET\n";
-	char *text;
-	size_t len;
-
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return reply(c, MHD_HTTP_METHOD_NOT_ALLOWED, not_allowed, sizeof(not_allowed) - 1,
-			     MHD_RESPMEM_PERSISTENT);
-	if (strcmp(url, "/metrics") != 0)
-		return reply(c, MHD_HTTP_NOT_FOUND, not_found, sizeof(not_found) - 1,
-			     MHD_RESPMEM_PERSISTENT);
-	text = metrics_text(ctx, &len);
-	return text ? reply(c, MHD_HTTP_OK, text, len, MHD_RESPMEM_MUST_FREE) : MHD_NO;
-}
-
-static unsigned port_of(const struct sockaddr_storage *addr)
-{
-	return ntohs(addr->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)addr)->sin6_port
-						 : ((const struct sockaddr_in *)addr)->sin_port);
-}
-
-/* Our own socket: libmicrohttpd would not tell why it could not have one. */
-static int listen_socket(const struct sockaddr_storage *addr, struct sl_error *err)
-{
-	socklen_t len = addr->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-						    : sizeof(struct sockaddr_in);
-	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), one = 1,
-	    rc;
-
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (fd >= 0 && !bind(fd, (const struct sockaddr *)addr, len) &&
-	    !listen(fd, CONNECTIONS_MAX))
-		return fd;
-	rc = -errno;
-	if (fd >= 0)
-		close(fd);
-	return sl_error_set(err, rc,
-			    "metrics.listen: port %u: %s: choose another address or port, or "
-			    "\"off\"",
-			    port_of(addr), strerror(-rc));
+	return metrics_text(ctx, len);
 }
 
 int metrics_start(struct daemon *d, struct sl_error *err)
 {
-	const union MHD_DaemonInfo *info;
-	struct metrics *m;
-	int fd;
-
 	if (!d->config->metrics)
 		return 0;
-	fd = listen_socket(&d->config->metrics_addr, err);
-	if (fd < 0)
-		return fd;
-	m = calloc(1, sizeof(*m));
-	if (m)
-		m->http = MHD_start_daemon(
-			MHD_USE_EPOLL, 0, NULL, NULL, on_request, d, MHD_OPTION_LISTEN_SOCKET, fd,
-			MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-			IDLE_SECONDS, MHD_OPTION_END);
-	info = m && m->http ? MHD_get_daemon_info(m->http, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-	if (!info) {
-		if (m && m->http)
-			MHD_stop_daemon(m->http);
-		else
-			close(fd);
-		free(m);
-		return sl_error_set(err, -ENOMEM, "metrics: the HTTP server does not start");
-	}
-	m->epoll_fd = info->epoll_fd;
-	d->metrics = m;
-	return 0;
+	return sl_http_page_open(&d->config->metrics_addr, "metrics.listen", text, d, &d->metrics,
+				 err);
 }
 
 void metrics_stop(struct daemon *d)
 {
-	if (!d->metrics)
-		return;
-	MHD_stop_daemon(d->metrics->http);
-	free(d->metrics);
+	sl_http_page_close(d->metrics);
 	d->metrics = NULL;
-}
-
-int metrics_fd(const struct metrics *m)
-{
-	return m->epoll_fd;
-}
-
-int metrics_run(struct metrics *m)
-{
-	MHD_UNSIGNED_LONG_LONG ms;
-
-	MHD_run(m->http);
-	return MHD_get_timeout(m->http, &ms) == MHD_YES ? (int)(ms < 1000 ? ms : 1000) : -1;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/config_values.h"
 #include "platform/lb_config_check.h"
 #include "platform/lb_config_direct.h"
 #include "platform/lb_config_quic.h"
@@ -96,6 +97,17 @@ static SL_YAML_SETTER(set_keep)
 static SL_YAML_SETTER(set_metric)
 {
 	return set_word(y, node, base, f, sl_lb_metric_words);
+}
+
+static SL_YAML_SETTER(set_metrics)
+{
+	const char *text = sl_yaml_text(node);
+	struct sl_lb_config *c = base;
+
+	c->metrics = text && strcmp(text, "off") != 0;
+	if (text && !c->metrics)
+		return 0;
+	return text && !sl_listen_parse(text, &c->metrics_addr) ? 0 : bad(y, node, f);
 }
 
 static SL_YAML_SETTER(set_version)
@@ -409,6 +421,8 @@ static const struct sl_yaml_field fields[] = {
 	 .mend = "write 32 hexadecimal digits, the same on every balancer: openssl rand -hex 16"},
 	{"inserts", sl_yaml_set_unsigned, offsetof(struct sl_lb_config, inserts_max), .max = 1e9,
 	 .mend = "write a whole number: new entries of the connection table, per CPU and second"},
+	{"metrics", set_metrics, 0,
+	 .mend = "write a loopback address and a port, such as 127.0.0.1:9465, or off"},
 	{"refill", sl_yaml_set_duration, offsetof(struct sl_lb_config, refill_ns), .min = 0.01,
 	 .max = 10, .mend = "write a time from 10ms to 10s, such as 50ms"},
 	{"vips", set_vips, 0, .mend = ""},

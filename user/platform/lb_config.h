@@ -4,6 +4,7 @@
 #define SL_PLATFORM_LB_CONFIG_H
 
 #include <net/if.h>
+#include <sys/socket.h>
 
 #include <sluice/lb.h>
 #include <sluice/maps.h>
@@ -75,6 +76,8 @@ struct sl_lb_config {
 	__u64 secret[2];
 	unsigned inserts_max;
 	uint64_t refill_ns;
+	bool metrics;
+	struct sockaddr_storage metrics_addr; /* a loopback address and a port */
 	struct sl_lb_vip_config *vips;
 	unsigned vips_n;
 };

@@ -17,7 +17,6 @@
 #include "platform/lock.h"
 #include "platform/notify.h"
 
-#define SIGNAL_ID UINT32_MAX /* beyond the servers' */
 #define EVENTS_MAX 64
 /* How soon servers that another command brought are taken up. */
 #define SYNC_NS 1000000000ull
@@ -28,6 +27,7 @@ struct run {
 	struct sl_lb lb;
 	struct run_checks *checks;
 	struct run_refill *refill;
+	struct run_doors *doors;
 	int lock, epoll, signals;
 	bool stop;
 };
@@ -68,7 +68,7 @@ static void more_files(void)
 
 static int open_loop(struct run *r, struct sl_error *err)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = SIGNAL_ID};
+	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = RUN_SIGNAL_ID};
 
 	more_files();
 	r->signals = open_signals();
@@ -77,7 +77,8 @@ static int open_loop(struct run *r, struct sl_error *err)
 		return sl_error_set(err, -errno, "cannot set up the event loop: %s",
 				    strerror(errno));
 	r->checks = run_checks_open(&r->lb, r->epoll);
-	return r->checks ? 0 : sl_error_set(err, -ENOMEM, "no memory");
+	r->doors = run_doors_open(&r->lb, r->epoll);
+	return r->checks && r->doors ? 0 : sl_error_set(err, -ENOMEM, "no memory");
 }
 
 /* Locked. */
@@ -109,6 +110,9 @@ static int start(struct run *r, struct sl_error *err)
 		rc = open_loop(r, err);
 	if (rc)
 		return rc;
+	rc = run_doors_set(r->doors, &r->config, err);
+	if (rc)
+		return rc;
 	run_checks_sync(r->checks, &r->config);
 	r->refill = run_refill_start(&r->lb, &r->config, &rc);
 	return rc ? sl_error_set(err, rc, "cannot start a thread: %s", strerror(-rc)) : 0;
@@ -117,6 +121,7 @@ static int start(struct run *r, struct sl_error *err)
 static void stop(struct run *r)
 {
 	run_refill_stop(r->refill);
+	run_doors_close(r->doors);
 	run_checks_close(r->checks);
 	sl_lb_close(&r->lb);
 	sl_lb_config_free(&r->config);
@@ -165,6 +170,8 @@ static void reload(struct run *r)
 	r->refill = run_refill_start(&r->lb, &r->config, &rc);
 	if (rc)
 		run_say("cannot start a thread: %s: tables stay as they are", strerror(-rc));
+	if (run_doors_set(r->doors, &r->config, &err))
+		run_say("%s", err.text);
 	run_say("%s is in force", r->file);
 }
 
@@ -212,13 +219,14 @@ static void loop(struct run *r)
 			look(r);
 		}
 		due = run_checks_due(r->checks, now);
+		run_doors_serve(r->doors);
 		now = sl_clock_ns();
 		for (int i = 0, n = epoll_wait(r->epoll, ev, EVENTS_MAX,
 					       until(due < sync ? due : sync, now));
 		     i < n; i++) {
-			if (ev[i].data.u32 == SIGNAL_ID)
+			if (ev[i].data.u32 == RUN_SIGNAL_ID)
 				on_signal(r);
-			else
+			else if (ev[i].data.u32 < RUN_DOOR_ID)
 				run_checks_event(r->checks, ev[i].data.u32);
 		}
 	}

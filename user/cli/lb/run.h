@@ -16,6 +16,21 @@ int lb_run(int argc, char **argv);
 /* One line on standard error. */
 void run_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* What an event of the loop's epoll is about: a server's id, a signal, or a door. */
+#define RUN_SIGNAL_ID UINT32_MAX
+#define RUN_DOOR_ID (UINT32_MAX - 2)
+
+/* --- run_doors.c: who reads metrics */
+
+struct run_doors;
+
+struct run_doors *run_doors_open(struct sl_lb *lb, int epoll_fd);
+void run_doors_close(struct run_doors *d);
+/* Listen where the configuration says, and nowhere else. */
+int run_doors_set(struct run_doors *d, const struct sl_lb_config *config, struct sl_error *err);
+/* What waits, and what a time-out closes. */
+void run_doors_serve(struct run_doors *d);
+
 /* --- run_check.c */
 
 struct run_checks;

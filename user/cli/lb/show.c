@@ -202,7 +202,7 @@ static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
 	return all;
 }
 
-static json_t *balancer_json(const struct sl_lb *lb)
+json_t *show_json(const struct sl_lb *lb)
 {
 	unsigned ifindex[SL_LB_MAX_IFACES + 1], n;
 	json_t *ifaces = json_array(), *list = json_array();
@@ -255,7 +255,7 @@ static void print_errors(const json_t *servers)
 
 int show_balancer(const struct sl_lb *lb)
 {
-	json_t *all = balancer_json(lb), *item;
+	json_t *all = show_json(lb), *item;
 	size_t i;
 
 	if (cli.json || !all)

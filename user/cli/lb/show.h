@@ -3,7 +3,12 @@
 #ifndef SL_CLI_LB_SHOW_H
 #define SL_CLI_LB_SHOW_H
 
+#include <jansson.h>
+
 #include "platform/lb.h"
+
+/* What `show -j` prints. */
+json_t *show_json(const struct sl_lb *lb);
 
 /* Exit status. */
 int show_balancer(const struct sl_lb *lb);
