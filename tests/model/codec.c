@@ -164,7 +164,7 @@ static void flow_bits(const struct model_config *c, struct bits *s, struct model
 		if (f->f_tag)
 			field(s, &f->f, NUMBER);
 	}
-	for (unsigned k = 0; k < c->cpus; k++) {
+	for (unsigned k = 0; k < kinds(c); k++) {
 		field(s, &f->processed[k], NUMBER);
 		if (c->tx)
 			field(s, &f->wired[k], NUMBER);
@@ -200,6 +200,13 @@ static void worker_bits(const struct model_config *c, struct bits *s, struct mod
 		field(s, &k->row_mine, 1);
 }
 
+static void tx_bits(const struct model_config *c, struct bits *s, struct model_tx *tx)
+{
+	field(s, &tx->len, 4);
+	for (unsigned i = 0; i < tx->len; i++)
+		entry_bits(c, s, &tx->e[i], false);
+}
+
 static void queue_bits(const struct model_config *c, struct bits *s, struct model_state *m,
 		       unsigned q)
 {
@@ -208,17 +215,14 @@ static void queue_bits(const struct model_config *c, struct bits *s, struct mode
 	for (unsigned b = 0; b < c->buckets; b++)
 		flow_bits(c, s, &m->flow[q][b]);
 	for (unsigned w = 0; w < c->workers; w++) {
-		struct model_tx *tx = &m->tx[q][w];
-
 		ring_bits(c, s, &m->ring[q][w]);
 		for (unsigned b = 0; b < c->buckets; b++)
 			park_bits(c, s, &m->park[q][w][b]);
 		worker_bits(c, s, &m->worker[w], q);
-		if (!c->tx)
-			continue;
-		field(s, &tx->len, 4);
-		for (unsigned i = 0; i < tx->len; i++)
-			entry_bits(c, s, &tx->e[i], false);
+		if (c->tx)
+			tx_bits(c, s, &m->tx[q][w]);
+		if (c->turns)
+			tx_bits(c, s, &m->wait[q][w]);
 	}
 }
 

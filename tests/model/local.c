@@ -13,7 +13,8 @@
  * takes them at once. Each of them uses up a packet's progress, so no cycle is made of them alone
  * and nothing is put off for ever.
  *
- * Death (restarts) commutes with nothing, splits change what rests, and one mutant is about the
+ * Death (restarts) commutes with nothing, splits change what rests, turns are left out for
+ * simplicity, and one mutant is about the
  * order of a park and its owner.
  */
 #include "model.h"
@@ -57,8 +58,8 @@ static bool worker_local(struct model_steps *m, const struct model_state *s, uns
 
 bool steps_local(struct model_steps *m, const struct model_state *s)
 {
-	if (m->c->restarts || m->c->wishes || !m->c->drops || m->c->mutant == MUT_PARK_LATER ||
-	    m->c->mutant == MUT_D_COUNT_LATE)
+	if (m->c->restarts || m->c->wishes || m->c->turns || !m->c->drops ||
+	    m->c->mutant == MUT_PARK_LATER || m->c->mutant == MUT_D_COUNT_LATE)
 		return false;
 	for (unsigned q = 0; q < m->c->queues; q++)
 		for (unsigned c = 0; c < m->c->cpus; c++)

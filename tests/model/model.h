@@ -66,6 +66,7 @@ enum model_mutant {
 	MUT_MERGE_FORCE, /* a part's row that was just written is taken back for it */
 	MUT_MERGE_OPEN, /* a part's row may be written while its bucket becomes whole */
 	MUT_MERGE_EPOCH, /* the epoch is published before the bucket's row is stored */
+	MUT_TURNS_LEFT, /* released with packets of the bucket waiting for their tenants' turns */
 };
 
 struct model_config {
@@ -86,6 +87,8 @@ struct model_config {
 	bool back; /* and back to the owner too */
 	bool start_grace; /* a started dataplane waits for the polls in flight before it opens its
 			     sockets */
+	bool turns; /* two tenants, by a packet's number: what is taken waits, and either may be
+		       next */
 	bool calm; /* no row is rewritten before all restarts are over */
 	uint8_t wishes; /* bucket 0 is to be split, and whole again, so many times; 1 is its part */
 	enum model_mutant mutant;
@@ -186,6 +189,7 @@ struct model_state {
 	struct model_cpu cpu[MODEL_QUEUES][MODEL_CPUS];
 	struct model_ring ring[MODEL_QUEUES][MODEL_WORKERS];
 	struct model_tx tx[MODEL_QUEUES][MODEL_WORKERS];
+	struct model_tx wait[MODEL_QUEUES][MODEL_WORKERS]; /* for turns, in the order of arrival */
 	struct model_park park[MODEL_QUEUES][MODEL_WORKERS][MODEL_BUCKETS];
 	struct model_worker worker[MODEL_WORKERS];
 	uint8_t epoch, settled, dataplane, restarts;
@@ -252,6 +256,17 @@ bool steps_local(struct model_steps *m, const struct model_state *s);
 void steps_release(struct model_steps *m, const struct model_state *s, unsigned w);
 void worker_wake_up(struct model_state *s, unsigned w);
 void model_target_reached(const struct model_config *c, struct model_flow *f);
+
+/* Packets of a flow come from one CPU, or are one tenant's: what else is in whatever order. */
+static inline unsigned kind_of(const struct model_config *c, struct model_entry e)
+{
+	return c->turns ? e.n % 2 : e.cpu;
+}
+
+static inline unsigned kinds(const struct model_config *c)
+{
+	return c->turns ? 2 : c->cpus;
+}
 
 static inline bool bucket_moves(const struct model_bucket *b)
 {

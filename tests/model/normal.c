@@ -24,7 +24,7 @@ struct live {
 
 static bool exact(const struct model_config *c)
 {
-	return c->wishes || c->mutant == MUT_EPOCH_FIRST || c->restarts || c->by_hand ||
+	return c->wishes || c->turns || c->mutant == MUT_EPOCH_FIRST || c->restarts || c->by_hand ||
 	       c->mutant == MUT_GRACE_LATE || c->mutant == MUT_A_EARLIER ||
 	       c->mutant == MUT_D_UNTAGGED || c->mutant == MUT_D_FIRST_KEPT;
 }

@@ -74,7 +74,7 @@ void model_steps(struct model_steps *m, const struct model_state *s)
 static bool worker_holds(const struct model_config *c, const struct model_state *s, unsigned q,
 			 unsigned w)
 {
-	if (s->ring[q][w].reserved || s->tx[q][w].len)
+	if (s->ring[q][w].reserved || s->tx[q][w].len || s->wait[q][w].len)
 		return true;
 	for (unsigned b = 0; b < c->buckets; b++)
 		if (s->park[q][w][b].len)

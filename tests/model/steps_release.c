@@ -92,6 +92,16 @@ static bool transmissions_wait(const struct model_config *c, const struct model_
 	return false;
 }
 
+static bool turns_wait(const struct model_config *c, const struct model_state *s, unsigned w,
+		       unsigned b)
+{
+	for (unsigned q = 0; q < c->queues; q++)
+		for (unsigned i = 0; i < s->wait[q][w].len; i++)
+			if (s->wait[q][w].e[i].bucket == b)
+				return true;
+	return false;
+}
+
 static void release(struct model_steps *m, const struct model_state *s, unsigned w, unsigned b)
 {
 	struct model_state *t;
@@ -101,6 +111,8 @@ static void release(struct model_steps *m, const struct model_state *s, unsigned
 	if (m->c->mutant != MUT_PARK_LEFT && worker_parks(m->c, s, w, b))
 		return;
 	if (m->c->mutant != MUT_TX_PENDING && transmissions_wait(m->c, s, w, b))
+		return;
+	if (m->c->mutant != MUT_TURNS_LEFT && turns_wait(m->c, s, w, b))
 		return;
 	t = step_add(m, s, false, "w%u releases b%u to w%u", w, b, s->bucket[b].next);
 	t->bucket[b].owner = t->bucket[b].next;
@@ -126,7 +138,7 @@ static void steps_divide(struct model_steps *m, const struct model_state *s, uns
 		return;
 	if (s->flows == from) {
 		if (!queues_drained(m->c, s, from) || worker_parks(m->c, s, w, from) ||
-		    transmissions_wait(m->c, s, w, from))
+		    turns_wait(m->c, s, w, from) || transmissions_wait(m->c, s, w, from))
 			return;
 		t = step_add(m, s, false, "w%u moves the flows of b%u, and the part's word", w,
 			     from);
@@ -160,7 +172,7 @@ static void steps_stop(struct model_steps *m, const struct model_state *s)
 	t = step_add(m, s, false, "w0 leaves");
 	t->worker[0].stopped = 1;
 	for (unsigned q = 0; q < m->c->queues; q++)
-		if (s->ring[q][0].reserved)
+		if (s->ring[q][0].reserved || s->wait[q][0].len)
 			t->bad = MODEL_I3_UNCOUNTED;
 }
 

@@ -25,7 +25,7 @@ static void process(const struct model_config *c, struct model_state *s, unsigne
 {
 	struct model_flow *f = &s->flow[q][e.bucket];
 	struct model_tx *tx = &s->tx[q][w];
-	uint8_t *last = &s->flow[q][c->wishes ? 0 : e.bucket].processed[e.cpu];
+	uint8_t *last = &s->flow[q][c->wishes ? 0 : e.bucket].processed[kind_of(c, e)];
 
 	if (s->bucket[e.bucket].owner != w)
 		s->bad = MODEL_I1_FOREIGN;
@@ -34,13 +34,53 @@ static void process(const struct model_config *c, struct model_state *s, unsigne
 	else if (order_of(c, e) < *last)
 		s->bad = MODEL_I2_ORDER;
 	*last = order_of(c, e) + 1;
-	f->l = e.n + 1;
-	f->l_valid = 1;
+	if (!c->turns) {
+		f->l = e.n + 1;
+		f->l_valid = 1;
+	}
 	e.stamp = 0;
 	if (c->tx)
 		tx->e[tx->len++] = e;
 	else
 		s->done++;
+}
+
+/* Owned here: it is processed, or waits for its tenant's turn. */
+static void accept(const struct model_config *c, struct model_state *s, unsigned q, unsigned w,
+		   struct model_entry e)
+{
+	struct model_tx *wait = &s->wait[q][w];
+
+	if (!c->turns) {
+		process(c, s, q, w, e);
+		return;
+	}
+	s->flow[q][e.bucket].l = e.n + 1;
+	s->flow[q][e.bucket].l_valid = 1;
+	e.stamp = 0;
+	wait->e[wait->len++] = e;
+}
+
+/* The turn of a tenant: its first packet of a queue. Which queue's is first is not followed. */
+static void steps_turn(struct model_steps *m, const struct model_state *s, unsigned q, unsigned w)
+{
+	const struct model_tx *wait = &s->wait[q][w];
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < wait->len; i++) {
+		const struct model_entry e = wait->e[i];
+		struct model_state *t;
+
+		if (seen & 1u << kind_of(m->c, e))
+			continue;
+		seen |= 1u << kind_of(m->c, e);
+		t = step_add(m, s, false, "w%u: the turn of b%u#%u of q%u", w, e.bucket, e.n, q);
+		memmove(t->wait[q][w].e + i, wait->e + i + 1,
+			(MODEL_TX - 1 - i) * sizeof(wait->e[0]));
+		t->wait[q][w].len--;
+		memset(&t->wait[q][w].e[t->wait[q][w].len], 0, sizeof(wait->e[0]));
+		process(m->c, t, q, w, e);
+	}
 }
 
 static void park_drain(const struct model_config *c, struct model_state *s, unsigned w, unsigned b)
@@ -55,11 +95,11 @@ static void park_drain(const struct model_config *c, struct model_state *s, unsi
 			s->flow[q][b].l_valid = 1;
 		}
 		for (unsigned i = 0; i < p->len; i++)
-			process(c, s, q, w,
-				(struct model_entry){.bucket = b,
-						     .n = p->n[i],
-						     .cpu = p->cpu[i],
-						     .order = p->order[i]});
+			accept(c, s, q, w,
+			       (struct model_entry){.bucket = b,
+						    .n = p->n[i],
+						    .cpu = p->cpu[i],
+						    .order = p->order[i]});
 		memset(p, 0, sizeof(*p));
 		if (c->mutant == MUT_D_FIRST_KEPT)
 			p->first = first + 1;
@@ -125,7 +165,7 @@ static void take_owned(const struct model_config *c, struct model_state *s, unsi
 {
 	if (c->mutant != MUT_PARK_LATER && s->bucket[e.bucket].owner == w)
 		park_drain(c, s, w, e.bucket);
-	process(c, s, q, w, e);
+	accept(c, s, q, w, e);
 	packet_done(c, s, q, w, e.bucket);
 }
 
@@ -297,7 +337,7 @@ static bool must_stay_awake(const struct model_config *c, const struct model_sta
 			return true;
 	}
 	for (unsigned q = 0; q < c->queues; q++)
-		if (s->ring[q][w].seen || s->tx[q][w].len)
+		if (s->ring[q][w].seen || s->tx[q][w].len || s->wait[q][w].len)
 			return true;
 	return false;
 }
@@ -331,6 +371,8 @@ static void steps_one(struct model_steps *m, const struct model_state *s, unsign
 	for (unsigned q = 0; q < m->c->queues; q++)
 		if (s->ring[q][w].seen)
 			steps_take(m, s, q, w);
+	for (unsigned q = 0; q < m->c->queues && m->c->turns; q++)
+		steps_turn(m, s, q, w);
 	steps_release(m, s, w);
 }
 

@@ -230,6 +230,36 @@ Test(handover_model, rows_by_hand, .timeout = 600)
 	breaks(&c, MODEL_I2_ORDER);
 }
 
+/* Tenants take turns: a bucket's packets are processed in another order than they came. */
+#define TURNS                                                                                      \
+	.workers = 2, .buckets = 1, .cpus = 1, .ring = 2, .park = 2, .rule_a = true,               \
+	.rule_c = true, .rule_d = true, .drops = true, .start_grace = true, .turns = true
+
+Test(handover_model, tenants_take_turns, .timeout = 600)
+{
+	struct model_config c = {
+		.name = "turns", TURNS, .queues = 1, .packets = PACKETS(4), .moves = {2}};
+
+	holds(&c);
+	c.mutant = MUT_TURNS_LEFT;
+	breaks(&c, MODEL_OK);
+	c.mutant = MUT_PARK_LATER;
+	breaks(&c, MODEL_I2_ORDER);
+	c.mutant = MUT_OK;
+	c.queues = 2;
+	c.packets = 2;
+	holds(&c);
+	c.queues = 1;
+	c.packets = 2;
+	c.buckets = 2;
+	c.moves[1] = 1;
+	holds(&c);
+	c.buckets = 1;
+	c.moves[1] = 0;
+	c.sleep = true;
+	holds(&c);
+}
+
 /* A bucket becomes a part, which moves, and whole again, while packets are on their way. */
 #define SPLIT                                                                                      \
 	.queues = 1, .workers = 2, .buckets = 2, .cpus = 1, .ring = 2, .park = 2, .rule_a = true,  \
