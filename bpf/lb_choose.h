@@ -295,6 +295,8 @@ static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_con
 	}
 	if (admitted)
 		lb_insert(k, c->vip.id, c->server);
+	else if (remember && starts)
+		lb_forget(k, c->vip.id);
 	return 0;
 }
 

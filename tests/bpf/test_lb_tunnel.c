@@ -18,7 +18,7 @@ struct packet {
 	unsigned vlans, proto, data; /* bytes behind the L4 header */
 	uint16_t port;
 	uint8_t ttl, class;
-	bool no_check, no_df, stamps;
+	bool no_check, no_df, stamps, syn;
 	unsigned fragment; /* offset and flags of an IPv4 header; 0: none */
 };
 
@@ -116,6 +116,8 @@ static void add_packet(struct big *f, const struct packet *p, unsigned ttl)
 		    p->stamps ? "\x55\x66\x77\x88\x80\x10\1\1\0\0\0\0\1\1\x8\xaTSVLTSEC"
 			      : "\x55\x66\x77\x88\x50\x10\1\1\0\0\0\0",
 		    header - 8);
+	if (p->syn)
+		f->b[f->l4 + 13] = 2;
 	for (unsigned i = 0; i < p->data; i++)
 		f->b[f->len++] = (uint8_t)(i * 7 + p->port);
 	if (!p->no_check)
@@ -619,6 +621,27 @@ Test(lb_tunnel, tcp_is_kept_by_the_table)
 	cr_expect_eq(out.b[33], 12);
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_TABLE), 1);
 	p = packet(false, TCP);
+	run_packet(&p, &out);
+	cr_expect_eq(out.b[33], 11);
+}
+
+/* What the table has of the connection that had these ends before is not of this one. */
+Test(lb_tunnel, a_flood_does_not_keep_an_entry_of_a_connection_before)
+{
+	struct packet p;
+	struct outcome out;
+
+	up(TCP, SL_LB_IPIP, false);
+	p = packet(false, TCP);
+	p.syn = true;
+	run_packet(&p, &out);
+	cr_expect_eq(out.b[33], 12);
+	rig.control.inserts_max = 0;
+	lb_rig_control(&rig);
+	lb_rig_table(&rig, false, 1);
+	run_packet(&p, &out);
+	cr_expect_eq(out.b[33], 11);
+	p.syn = false;
 	run_packet(&p, &out);
 	cr_expect_eq(out.b[33], 11);
 }
