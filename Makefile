@@ -71,7 +71,10 @@ UNIT := $(patsubst %.c,$(B)/%,$(filter-out $(if $(HYPERSCAN),,tests/unit/test_dp
 BPFT := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
 BENCH := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
 FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-E2E := $(patsubst %.c,$(B)/%,$(filter-out tests/e2e/nf_% %.bpf.c,$(wildcard tests/e2e/*.c)))
+# What quic.bats is skipped without.
+NGTCP2_PKGS := libngtcp2 libngtcp2_crypto_gnutls gnutls
+NGTCP2 := $(shell $(PKG_CONFIG) --exists $(NGTCP2_PKGS) 2>/dev/null && echo yes)
+E2E := $(patsubst %.c,$(B)/%,$(filter-out tests/e2e/nf_% $(if $(NGTCP2),,tests/e2e/quic_server.c) %.bpf.c,$(wildcard tests/e2e/*.c)))
 E2E_NF := $(patsubst %.c,$(B)/%.so,$(wildcard tests/e2e/nf_*.c))
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)
 
@@ -163,6 +166,8 @@ bench_shard_LIBS := -lurcu-qsbr -lurcu-cds
 # Its device is memory: ethtool's door is its own.
 fake_nic_LIBS := $(B)/user/cli/gen/port.o $(LIBA) -Wl,--wrap=sl_rss_kernel
 $(B)/tests/e2e/fake_nic: $(B)/user/cli/gen/port.o
+
+quic_server_LIBS := $(if $(NGTCP2),$(shell $(PKG_CONFIG) --libs $(NGTCP2_PKGS)))
 
 # NFs of tests and examples: nothing but the public headers, and nothing to link with.
 $(B)/%.so: $(B)/%.o

@@ -211,6 +211,34 @@ Test(lb_quic, configurations_come_and_go)
 	cr_expect_eq(server_of(&out, false), 3);
 }
 
+/* Direct server return: the tunnel leads to the server that the connection id names. */
+Test(lb_quic, through_a_tunnel)
+{
+	struct sl_lb_vip_key key = {.proto = IPPROTO_UDP, .port = htons(QUIC_PORT)};
+	struct sl_lb_tunnel t = {0};
+
+	quic_rig_up(&rig);
+	lb_address(false, "10.0.2.1", "", t.source);
+	lb_vip_address(false, key.addr);
+	rig.vip[0].forward = SL_LB_IPIP;
+	lb_put(rig.skel->maps.lb_vips, &key, &rig.vip[0]);
+	rig.control.generation++;
+	lb_rig_control(&rig);
+	lb_rig_table(&rig, false, 0);
+	for (uint32_t i = 0; i < LB_RIG_SERVERS; i++) {
+		struct quic_packet q = packet(false, i & 1);
+		struct outcome out;
+
+		lb_put(rig.skel->maps.lb_tunnels, &i, &t);
+		quic_cid(&q, i + 1, i);
+		out = pass(&q);
+		cr_expect_eq(out.verdict, XDP_REDIRECT);
+		cr_expect_eq(out.b[14 + 9], 4);
+		cr_expect_eq(server_of(&out, false), i);
+	}
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_QUIC), LB_RIG_SERVERS);
+}
+
 /* Cut off behind each octet, in the packet and in what the long header says. */
 Test(lb_quic, short_packets)
 {

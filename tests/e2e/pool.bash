@@ -35,7 +35,7 @@ pool_spawn() {
 	POOL_SPAWNED+=($!)
 }
 
-pool_up() { # SERVERS
+pool_net() { # SERVERS
 	local i
 	ip netns add "$NAME-lb"
 	in_pool lb ip link set lo up
@@ -50,6 +50,13 @@ pool_up() { # SERVERS
 	for ((i = 1; i <= $1; i++)); do
 		pool_wire "l$i" "$i"
 		in_pool "l$i" sysctl -qw net.ipv4.tcp_timestamps="${TIMESTAMPS:-2}"
+	done
+}
+
+pool_up() { # SERVERS
+	local i
+	pool_net "$1"
+	for ((i = 1; i <= $1; i++)); do
 		pool_spawn "l$i" "$BATS_TEST_TMPDIR/server-$i" server "10.7.$i.2" 8080 "s$i"
 		pool_spawn "l$i" "$BATS_TEST_TMPDIR/server-$i-6" server "fd07:$i::2" 8080 "s$i"
 	done
