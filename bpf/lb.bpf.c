@@ -8,6 +8,7 @@
  */
 #include "lb_answer.h"
 #include "lb_choose.h"
+#include "lb_core.h"
 #include "lb_error.h"
 #include "lb_icmp.h"
 #include "lb_packet.h"
@@ -203,6 +204,11 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 	k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
 	if (lb_choose(ctx, k, ctl, &c))
 		return lb_end(c.how, XDP_DROP);
+	if (unlikely(c.by_load)) {
+		lb_core_choose(k, &c);
+		if (c.by_load & LB_INSERT)
+			lb_core_insert(k, &c);
+	}
 	return c.vip.forward == SL_LB_NAT ? lb_forward(ctx, k, &c) : lb_direct(ctx, k, &c);
 }
 

@@ -6,6 +6,9 @@
 #include "lb_packet.h"
 #include "lb_quic.h"
 
+#define LB_BY_LOAD 1 /* of lb_choice.by_load */
+#define LB_INSERT 2 /* with it: into the connection table then */
+
 static __always_inline void lb_key(struct sl_lb_vip_key *key, __u8 proto, __u16 port,
 				   const __be32 *addr)
 {
@@ -221,7 +224,7 @@ static __always_inline int lb_pick(const struct lb *k, struct lb_choice *c, __u8
 	struct lb_cpu *cpu;
 	void *inner;
 
-	if (select != SL_LB_BY_HASH) {
+	if (select != SL_LB_BY_HASH && select != SL_LB_BY_CORE) {
 		cpu = bpf_map_lookup_elem(&lb_cpus, &zero);
 		if (cpu && vip < SL_LB_MAX_VIPS)
 			row = (cpu->turn[vip]++ + bpf_get_smp_processor_id() * 40503u) &
@@ -287,13 +290,16 @@ static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_con
 	int seen = k->p.proto == SL_IP_TCP && c->vip.forward == SL_LB_NAT;
 	int remember = !seen && c->vip.keep != SL_LB_KEEP_NONE;
 	int admitted = remember && lb_admit(k, ctl);
+	__u8 select = starts && admitted == remember ? c->vip.select : SL_LB_BY_HASH;
 
 	c->how = starts ? SL_LB_NEW : SL_LB_HASHED;
-	if (lb_pick(k, c, starts && admitted == remember ? c->vip.select : SL_LB_BY_HASH)) {
+	if (lb_pick(k, c, select)) {
 		c->how = SL_LB_DROP_NO_SERVER;
 		return -1;
 	}
-	if (admitted)
+	if (select == SL_LB_BY_CORE)
+		c->by_load = LB_BY_LOAD | (admitted ? LB_INSERT : 0);
+	else if (admitted)
 		lb_insert(k, c->vip.id, c->server);
 	else if (remember && starts)
 		lb_forget(k, c->vip.id);

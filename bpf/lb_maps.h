@@ -65,6 +65,21 @@ struct {
 LB_MAP(lb_quic_servers, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
        struct sl_lb_quic_server, __u32);
 
+struct lb_cores {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct sl_lb_cores));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, SL_LB_MAX_SERVERS);
+	__type(key, __u32);
+	__array(values, struct lb_cores);
+} lb_cores SEC(".maps");
+
 /* The next hop of a server, looked up again after LB_HOP_MS. */
 #define LB_HOP_MS 100
 struct lb_macs {

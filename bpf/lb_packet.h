@@ -59,6 +59,7 @@ struct lb_choice {
 	__u32 how; /* enum sl_lb_count */
 	__u32 restore_at, restored; /* the timestamp to give back, 0: none */
 	__u16 aim; /* outer source port that lb_entropy() is to give; 0: any */
+	__u16 by_load; /* LB_BY_LOAD: `server` is the row's, and may be another (lb_core.h) */
 };
 
 /* One end of a packet is another now; `value` replaces the timestamp at `at` unless that is 0. */

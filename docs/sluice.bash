@@ -107,6 +107,7 @@ _sluice_value()
 	'lb cid --config' | 'lb cid -c') printf '%s\n' 0 1 2 3 4 5 6 ;;
 	'lb set --state' | 'lb set -s') printf '%s\n' up drain down ;;
 	'lb '*' --name' | 'lb '*' -n') _sluice_balancers ;;
+	'agent report --secret-file') compgen -f -- "$4" ;;
 	'agent '*' --name' | 'agent '*' -n') _sluice_agents ;;
 	'sched --unit') printf '%s\n' s ms us ;;
 	esac
@@ -120,6 +121,7 @@ _sluice_arguments()
 	case $2 in
 	attach | run | gen | doctor | 'agent attach' | 'agent detach') _sluice_interfaces ;;
 	check | sim | sched | 'lb apply' | 'lb run' | 'lb cid') compgen -f -- "$3" ;;
+	'agent report') _sluice_instances; _sluice_interfaces ;;
 	version | 'lb '* | 'agent '*) ;;
 	lb | agent) _sluice_verbs "$1" "$2" ;;
 	move)

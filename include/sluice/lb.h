@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#include <sluice/lb_report.h>
+
 #if defined(__cplusplus) && !defined(_Static_assert)
 #define _Static_assert static_assert
 #endif
@@ -41,6 +43,7 @@ enum sl_lb_forward {
 enum sl_lb_select {
 	SL_LB_BY_HASH = 0, /* row hash % rows */
 	SL_LB_BY_TURN = 1, /* row after row, each CPU from a place of its own */
+	SL_LB_BY_CORE = 2, /* the server whose core that it would reach is the least busy */
 	/* In turn too, through rows that were dealt by the servers' loads. */
 	SL_LB_BY_AWRR = 8, /* weights as the inverse of the loads */
 	SL_LB_BY_LEAST = 9, /* the least loaded */
@@ -70,7 +73,8 @@ struct sl_lb_vip {
 	__u8 select; /* enum sl_lb_select */
 	__u8 keep; /* enum sl_lb_keep */
 	__u8 bits; /* cookie width n */
-	__u8 resv[2];
+	__u8 candidates; /* of BY_CORE: servers compared for a connection, at most */
+	__u8 resv;
 };
 _Static_assert(sizeof(struct sl_lb_vip) == 8, "one word");
 
@@ -139,10 +143,45 @@ _Static_assert(sizeof(struct sl_lb_clock) == 64, "one line");
 #define SL_LB_CLOCK_NEAR_MS 2000 /* retransmissions and scheduling; a clock's drift is less */
 #define SL_LB_STRAYS_MAX 8
 
+#define SL_LB_CANDIDATES 8
+
 /* `lb_tables`: VIP -> an array of one such value: who gets the connections of a row. */
 struct sl_lb_table {
 	__u16 server[SL_LB_ROWS];
+	__u16 few[SL_LB_CANDIDATES]; /* the servers that are up, if they are no more */
+	__u32 few_n; /* 0: more; BY_CORE then looks at rows */
 };
+
+/*
+ * `lb_cores`: server -> an array of one such value, there once it has reported (lb_report.h). User
+ * space replaces it when the server's key changes; loads and the table's rows it stores one by one.
+ */
+struct sl_lb_cores {
+	/* user space writes, while it is served */
+	__u64 until_ns; /* of CLOCK_MONOTONIC: what is below is out of date from then on */
+	__u32 flow; /* what a connection is taken to add to its core until the next report */
+	__u32 table; /* number of the server's table; 0: none of this boot yet. XDP does not read */
+	__u32 load[SL_REPORT_CORES]; /* of SL_REPORT_CORE */
+	__u64 boot, sequence; /* of the latest report: older ones are replays. XDP does not read */
+
+	/* XDP writes: what it has sent to a core. User space halves it with each report. */
+	__u32 added[SL_REPORT_CORES]; /* 1/16 connections */
+	__u64 chosen[SL_REPORT_CORES]; /* connections, never reset */
+
+	/* constant, but for rows */
+	__u32 key_id; /* servers with the same key have the same, never 0 */
+	__u32 mask; /* entries of `core` - 1 */
+	__u32 address; /* Toeplitz of the server's address, where it is the destination's */
+	__u8 fields[SL_REPORT_FLOWS]; /* SL_REPORT_ADDRESSES | SL_REPORT_PORTS */
+	__u8 hash; /* enum sl_report_hash */
+	__u8 cores;
+	__u8 resv[6];
+	__u64 symmetric[6];
+	__u32 toeplitz[72][16]; /* [half byte of the input][its value] */
+	__u8 split[SL_REPORT_SPLITS];
+	__u8 core[SL_REPORT_ENTRIES];
+};
+#define SL_LB_ADDED_FLOW 16
 
 /* `lb_connections` (LRU): the client's end and the VIP's -> server. XDP writes. */
 struct sl_lb_connection {
@@ -245,6 +284,8 @@ enum sl_lb_count {
 	SL_LB_CID_SHORT, /* shorter than its configuration says */
 	SL_LB_CID_BAD, /* names no server of the VIP: a client's own, stale, or forged */
 	SL_LB_CID_DOWN, /* names a server that is down */
+	SL_LB_BY_LOAD, /* new ones whose server was chosen by its cores' loads */
+	SL_LB_UNREPORTED, /* to the row's server, of whose cores nothing is known */
 	SL_LB_COUNTS,
 };
 

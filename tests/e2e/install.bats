@@ -67,6 +67,7 @@ nothing_rebuilt() {
 		./include/sluice/error.h
 		./include/sluice/fair.h
 		./include/sluice/lb.h
+		./include/sluice/lb_report.h
 		./include/sluice/maps.h
 		./include/sluice/nf.h
 		./include/sluice/packet.h

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/agent/report.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -314,6 +315,7 @@ static const struct verb verbs[] = {
 	{"attach", attach, &attach_spec},
 	{"show", show, &show_spec},
 	{"detach", detach, &detach_spec},
+	{"report", agent_report, &agent_report_spec},
 	{NULL, NULL, NULL},
 };
 

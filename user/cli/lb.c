@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/lb/cid.h"
+#include "cli/lb/loads.h"
 #include "cli/lb/probe.h"
 #include "cli/lb/run.h"
 #include "cli/lb/show.h"
@@ -284,6 +285,7 @@ static const struct verb verbs[] = {
 	{"rotate", rotate, &rotate_spec},
 	{"cid", cid, &cid_spec},
 	{"remove", remove_balancer, &remove_spec},
+	{"loads", lb_loads, &lb_loads_spec},
 	{NULL, NULL, NULL},
 };
 

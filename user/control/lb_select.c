@@ -224,7 +224,7 @@ void sl_lb_fill(enum sl_lb_select policy, const struct sl_lb_member *members, un
 		return;
 	}
 	weights(policy, members, n, opts, &p);
-	if (policy == SL_LB_BY_HASH)
+	if (policy == SL_LB_BY_HASH || policy == SL_LB_BY_CORE)
 		sl_maglev_fill(p.dealt, n, row, rows, nobody, p.rest);
 	else
 		sl_turn_fill(p.dealt, n, row, rows, nobody, p.rest);

@@ -50,6 +50,7 @@ size_t sl_lb_fill_scratch(unsigned n);
  * Deal `rows` (a power of two) rows to `n` members; with none every row is `nobody`.
  *
  *   SL_LB_BY_HASH          sl_maglev_fill(): weights, no loads
+ *   SL_LB_BY_CORE          the same: for whom XDP does not know the cores of
  *   SL_LB_BY_AWRR          weighted round robin; weights times 10 avg / ((1 - alpha) load +
  *                          alpha avg), at least 2 and at most 30 (Barbette and others, Cheetah,
  *                          NSDI 2020, and its code)

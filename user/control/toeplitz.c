@@ -32,6 +32,17 @@ void sl_toeplitz_build(const uint8_t key[SL_TOEPLITZ_KEY], struct sl_toeplitz *o
 	}
 }
 
+void sl_toeplitz_halves(const uint8_t key[SL_TOEPLITZ_KEY], uint32_t t[2 * SL_TOEPLITZ_INPUT][16])
+{
+	for (unsigned at = 0; at < 2 * SL_TOEPLITZ_INPUT; at++)
+		for (unsigned value = 0; value < 16; value++) {
+			t[at][value] = 0;
+			for (unsigned bit = 0; bit < 4; bit++)
+				if (value & 8u >> bit)
+					t[at][value] ^= key_window(key, 4 * at + bit);
+		}
+}
+
 void sl_toeplitz_key(const struct sl_toeplitz *table, uint8_t key[SL_TOEPLITZ_USED])
 {
 	const unsigned last = SL_TOEPLITZ_INPUT - 1;

@@ -17,6 +17,9 @@
  */
 void sl_toeplitz_build(const uint8_t key[SL_TOEPLITZ_KEY], struct sl_toeplitz *out);
 
+/* The same by half bytes: XOR of t[2 i][input byte i >> 4] ^ t[2 i + 1][input byte i & 15]. */
+void sl_toeplitz_halves(const uint8_t key[SL_TOEPLITZ_KEY], uint32_t t[2 * SL_TOEPLITZ_INPUT][16]);
+
 /* The first bytes of the key that a table was built from: all that it uses, but for the very last
  * bit, which is in no hash. */
 #define SL_TOEPLITZ_USED (SL_TOEPLITZ_INPUT + 4)

@@ -42,6 +42,7 @@ static const char *const names[SL_LB_MAPS + 1] = {
 	[SL_LB_M_TABLES] = "lb_tables",
 	[SL_LB_M_QUIC] = "lb_quic",
 	[SL_LB_M_QUIC_SERVERS] = "lb_quic_servers",
+	[SL_LB_M_CORES] = "lb_cores",
 	[SL_LB_MAPS] = "sluice_lb",
 };
 

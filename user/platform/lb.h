@@ -30,6 +30,7 @@ enum sl_lb_map {
 	SL_LB_M_TABLES,
 	SL_LB_M_QUIC,
 	SL_LB_M_QUIC_SERVERS,
+	SL_LB_M_CORES,
 	SL_LB_MAPS,
 };
 
@@ -83,6 +84,8 @@ unsigned sl_lb_eligible(const struct sl_lb *lb, unsigned vip, struct sl_lb_membe
 /* Put the tables in the place of those of these VIPs. Waits for a grace period, some 20 ms. */
 int sl_lb_store(const struct sl_lb *lb, const uint32_t *vips,
 		const struct sl_lb_table *const *tables, unsigned n);
+/* Enter the servers themselves too, if they are few. */
+void sl_lb_few(struct sl_lb_table *table, const struct sl_lb_member *up, unsigned n);
 /* Deal the VIP's rows to sl_lb_eligible(), all at once. */
 int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_error *err);
 /* What the checks say of a server; its rows are the caller's to deal. */

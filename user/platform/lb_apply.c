@@ -58,6 +58,8 @@ static int write_server(const struct sl_lb *lb, uint32_t id, const struct sl_lb_
 		return refused(err, "lb_clocks");
 	if (fresh && bpf_map_update_elem(lb->map[SL_LB_M_WATCH], &id, &watch, BPF_ANY))
 		return refused(err, "lb_watch");
+	if (fresh) /* what was reported of who had the id before */
+		bpf_map_delete_elem(lb->map[SL_LB_M_CORES], &id);
 	if (fresh && clear_stats(lb->map[SL_LB_M_SERVER_STATS], id))
 		return refused(err, "lb_server_stats");
 	if (v->forward == SL_LB_NAT &&
@@ -209,7 +211,8 @@ static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, u
 				.forward = (uint8_t)v->forward,
 				.select = (uint8_t)v->select,
 				.keep = (uint8_t)v->keep,
-				.bits = (uint8_t)v->bits};
+				.bits = (uint8_t)v->bits,
+				.candidates = (uint8_t)v->candidates};
 	struct sl_lb_vip_key key = v->key, address = address_key(key);
 	int rc = 0;
 

@@ -20,7 +20,7 @@
 const char *const sl_lb_state_words[] = {"absent", "up", "drain", "down", NULL};
 const char *const sl_lb_forward_words[] = {"nat", "l2", "ipip", "gue", NULL};
 /* By enum sl_lb_select; an empty one is nobody's. */
-const char *const sl_lb_select_words[] = {"hash", "turn", "",	  "",	   "",	   "",
+const char *const sl_lb_select_words[] = {"hash", "turn", "core", "",	   "",	   "",
 					  "",	  "",	  "awrr", "least", "pow2", NULL};
 const char *const sl_lb_metric_words[] = {"connections", "packets", "bytes", NULL};
 
@@ -318,10 +318,13 @@ static const struct sl_yaml_field vip_fields[] = {
 	{"gue_port", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, gue_port), .min = 1,
 	 .max = 65535, .mend = "write the UDP port of the servers' GUE, 1 to 65535"},
 	{"select", set_select, offsetof(struct sl_lb_vip_config, select),
-	 .mend = "write hash, turn, awrr, least or pow2"},
+	 .mend = "write hash, turn, core, awrr, least or pow2"},
 	{"metric", set_metric, offsetof(struct sl_lb_vip_config, metric),
 	 .mend = "write connections, packets or bytes"},
 	{"check", sl_lb_set_check, offsetof(struct sl_lb_vip_config, check), .mend = ""},
+	{"candidates", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, candidates),
+	 .min = 1, .max = SL_LB_CANDIDATES,
+	 .mend = "write 1 to 8: servers that are compared for a connection"},
 	{"keep", set_keep, offsetof(struct sl_lb_vip_config, keep),
 	 .mend = "write cookie, table, quic or none"},
 	{"cookie_bits", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, bits),
@@ -343,8 +346,13 @@ static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vi
 	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select != SL_LB_BY_HASH)
 		return sl_yaml_error(y, item,
 				     "keep: none, select: %s: a connection's second packet goes "
-				     "by the hash, not by turn: write select: hash or keep: table",
+				     "by the hash: write select: hash or keep: table",
 				     sl_lb_select_words[v->select]);
+	if (v->select == SL_LB_BY_CORE && (v->forward == SL_LB_IPIP || v->forward == SL_LB_GUE))
+		return sl_yaml_error(y, item,
+				     "select: core, forward: %s: the server's NIC sees the outer "
+				     "header, not the connection: write forward: nat or l2",
+				     sl_lb_forward_words[v->forward]);
 	for (unsigned i = 0; !v->key.port && i < v->servers_n; i++)
 		if (v->servers[i].port)
 			return sl_yaml_error(
@@ -370,8 +378,10 @@ static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void 
 	c->vips = grown;
 	c->vips_n = i + 1;
 	v = &c->vips[i];
-	*v = (struct sl_lb_vip_config){
-		.key.proto = IPPROTO_TCP, .keep = KEEP_UNSAID, .bits = SL_LB_COOKIE_DEFAULT};
+	*v = (struct sl_lb_vip_config){.key.proto = IPPROTO_TCP,
+				       .keep = KEEP_UNSAID,
+				       .bits = SL_LB_COOKIE_DEFAULT,
+				       .candidates = SL_LB_CANDIDATES};
 	sl_lb_check_default(&v->check);
 	rc = sl_yaml_mapping(y, item, vip_fields, v);
 	if (rc)
@@ -467,6 +477,17 @@ static int check_ends(struct sl_yaml *y, const yaml_node_t *root, const struct s
 	return 0;
 }
 
+/* A secret that nobody was told cannot sign. */
+static int check_secret(struct sl_yaml *y, const yaml_node_t *root, const struct sl_lb_config *c)
+{
+	for (unsigned i = 0; i < c->vips_n; i++)
+		if (c->vips[i].select == SL_LB_BY_CORE && !c->has_secret)
+			return sl_yaml_error(y, root,
+					     "select: core: servers sign their reports by the "
+					     "secret: write one: openssl rand -hex 16");
+	return 0;
+}
+
 int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_error *err)
 {
 	struct sl_yaml y;
@@ -485,6 +506,8 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 	if (!rc && !config->ifaces_n)
 		rc = sl_yaml_error(&y, root,
 				   "interfaces: name those that face clients and servers");
+	if (!rc)
+		rc = check_secret(&y, root, config);
 	if (!rc)
 		rc = check_ends(&y, root, config);
 	yaml_document_delete(&y.doc);

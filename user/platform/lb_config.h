@@ -61,6 +61,7 @@ struct sl_lb_vip_config {
 	__be32 source[4];
 	__u16 spread; /* bits of its last 16 that differ from flow to flow */
 	unsigned gue_port; /* 0: GUE's own */
+	unsigned candidates; /* of select: core */
 	unsigned metric; /* enum sl_lb_metric */
 	struct sl_lb_check_config check;
 	struct sl_lb_quic quic;

@@ -80,6 +80,13 @@ int sl_lb_store(const struct sl_lb *lb, const uint32_t *vips,
 	return rc;
 }
 
+void sl_lb_few(struct sl_lb_table *table, const struct sl_lb_member *up, unsigned n)
+{
+	table->few_n = n <= SL_LB_CANDIDATES ? n : 0;
+	for (unsigned i = 0; i < SL_LB_CANDIDATES; i++)
+		table->few[i] = i < table->few_n ? up[i].server.id : SL_LB_NO_SERVER;
+}
+
 int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_error *err)
 {
 	struct sl_lb_member *up = calloc(SL_LB_MAX_SERVERS, sizeof(*up));
@@ -93,6 +100,7 @@ int sl_lb_deal(const struct sl_lb *lb, unsigned vip, unsigned select, struct sl_
 	if (up && table && scratch) {
 		sl_lb_fill((enum sl_lb_select)select, up, n, &opts, table->server, SL_LB_ROWS,
 			   SL_LB_NO_SERVER, scratch);
+		sl_lb_few(table, up, n);
 		rc = sl_lb_store(lb, &index, (const struct sl_lb_table *const[]){table}, 1);
 	}
 	free(scratch);

@@ -51,6 +51,8 @@ static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_CID_SHORT] = "cid_short",
 	[SL_LB_CID_BAD] = "cid_bad",
 	[SL_LB_CID_DOWN] = "cid_down",
+	[SL_LB_BY_LOAD] = "by_load",
+	[SL_LB_UNREPORTED] = "unreported",
 };
 
 static json_t *counts_json(const struct sl_lb *lb)

@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# CrossRSS: four servers that run Sluice with two workers each tell a balancer which worker a flow goes to, and how
+# busy that is. Where the balancer says that flows will go they go, to the packet.
+load common
+load pool
+
+SERVERS=4
+
+setup() {
+	needs_root
+	cores_up
+}
+teardown() {
+	cores_down
+	pool_down
+}
+
+in_server() { nsenter --net="/run/netns/$NAME-l$1" -- "$SLUICE" "${@:2}"; }
+
+cores_up() {
+	local i
+	export SLUICE_RUN_DIR=$BATS_TEST_TMPDIR
+	echo 000102030405060708090a0b0c0d0e0f >"$BATS_TEST_TMPDIR/secret"
+	pool_net $SERVERS
+	for ((i = 1; i <= SERVERS; i++)); do
+		in_server "$i" attach "${NAME}e$i" --match proto=udp --local
+		spawn "$i" "run-$i" run -i "${NAME}e$i" --workers 2 --ring 256 --nf work:200us,reflect
+	done
+	for ((i = 1; i <= SERVERS; i++)); do tb_wait 20 grep -q '^serving' "$BATS_TEST_TMPDIR/run-$i"; done
+}
+
+spawn() { # SERVER FILE SLUICE-WORD...
+	nsenter --net="/run/netns/$NAME-l$1" -- "$SLUICE" "${@:3}" >"$BATS_TEST_TMPDIR/$2" 2>&1 3>&- &
+	POOL_SPAWNED+=($!)
+}
+
+cores_down() {
+	local i pid
+	for pid in "${POOL_SPAWNED[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	POOL_SPAWNED=()
+	for ((i = 1; i <= SERVERS; i++)); do
+		[ ! -e "/run/netns/$NAME-l$i" ] || in_server "$i" detach "${NAME}e$i" || true
+	done
+}
+
+# cores_apply SELECT: IPv4 servers have ids 1 to 4, IPv6 11 to 14
+cores_apply() {
+	local i six
+	{
+		printf 'version: 1\nname: %s\nsecret: %s\ninterfaces: [%s' "$NAME" "$(cat "$BATS_TEST_TMPDIR/secret")" "${NAME}b0"
+		for ((i = 1; i <= SERVERS; i++)); do printf ', %s' "${NAME}b$i"; done
+		printf ']\nvips:\n'
+		for six in 0 1; do
+			printf '  - {address: "%s", protocol: udp, port: 80, select: %s, keep: table, servers: [' \
+				"$([ $six = 1 ] && echo fd09::9 || echo 10.9.9.9)" "$1"
+			for ((i = 1; i <= SERVERS; i++)); do
+				printf '{address: "%s", id: %d},' \
+					"$([ $six = 1 ] && echo "[fd07:$i::2]:8080" || echo "10.7.$i.2:8080")" $((six * 10 + i))
+			done
+			printf ']}\n'
+		done
+	} >"$BATS_TEST_TMPDIR/lb.yaml"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+}
+
+reports_up() {
+	local i
+	nsenter --net="/run/netns/$NAME-lb" -- "$SLUICE" lb loads -n "$NAME" --receive -j \
+		>"$BATS_TEST_TMPDIR/received" 2>"$BATS_TEST_TMPDIR/received.err" 3>&- &
+	RECEIVER=$!
+	POOL_SPAWNED+=("$RECEIVER")
+	tb_wait 10 grep -q receiving "$BATS_TEST_TMPDIR/received.err"
+	for ((i = 1; i <= SERVERS; i++)); do
+		spawn "$i" "report-$i" agent report "${NAME}e$i" --to "10.7.$i.1" --id "$i" --id "1$i" -i 50ms \
+			--secret-file "$BATS_TEST_TMPDIR/secret"
+	done
+	tb_wait 10 all_report
+}
+
+loads() { lb loads -n "$NAME" -j; }
+all_report() { [ "$(loads | jq '[.[] | select(.fresh)] | length')" = $((2 * SERVERS)) ]; }
+
+# Packets of each worker, and connections meant for it: "1.0 123".
+worked() {
+	local i
+	for ((i = 1; i <= SERVERS; i++)); do
+		in_server "$i" workers "${NAME}e$i" -i 1ms -j | jq -r --arg s "$i" '.[] | select(.worker < 2) | "\($s).\(.worker) \(.packets)"'
+	done
+}
+meant() { # of both families together
+	loads | jq -r '[.[] | .id as $id | .cores[] | {k: "\($id % 10).\(.core)", n: .connections}] | group_by(.k)[] | "\(.[0].k) \(map(.n) | add)"'
+}
+
+flows() { in_pool lc python3 "$TB_ROOT/tests/e2e/lb_flows.py" "$@"; }
+
+# since FILE1 FILE2: what was added, a worker a line
+since() { paste -d' ' "$1" "$2" | awk '{ print $1, $4 - $2 }'; }
+
+variance() { awk '{ n++; s += $2; q += $2 * $2 } END { print q / n - (s / n) ^ 2 }'; }
+
+# as_foretold ADDRESS FIRST FLOWS: each of the flows lands where the balancer says that it sent it; its flows by worker
+# in the file `landed`.
+as_foretold() {
+	worked >w0
+	meant >m0
+	[ "$(flows "$1" 80 "$2" "$3")" = "$3" ]
+	worked >w1
+	meant >m1
+	since w0 w1 >landed
+	since m0 m1 >foretold
+	diff landed foretold
+	[ "$(awk '{ n += $2 } END { print n }' landed)" = "$3" ]
+}
+
+table_of() { loads | jq ".[] | select(.id == $1) | .table"; }
+table_is_not() { [ "$(table_of "$1")" != "$2" ]; }
+
+@test "flows land on the worker that was foretold, also after rows have moved, and are spread evenly" {
+	cd "$BATS_TEST_TMPDIR"
+	local table b rows=()
+	cores_apply hash
+	worked >w0
+	[ "$(flows 10.9.9.9 80 10000 600)" = 600 ]
+	worked >w1
+	since w0 w1 >by_hash
+	cores_apply core
+	reports_up
+	as_foretold 10.9.9.9 20000 600
+	cp landed by_core
+	as_foretold fd09::9 20000 300
+	table=$(table_of 1)
+	for ((b = 0; b < 1024; b += 3)); do rows+=("$b:$((b % 2))"); done
+	in_server 1 move "${NAME}e1" "${rows[@]}" >/dev/null
+	tb_wait 5 table_is_not 1 "$table"
+	as_foretold 10.9.9.9 30000 300
+	as_foretold fd09::9 30000 300
+	expect "$(counts)" '.by_load == 1500' '.unreported == 0'
+
+	# by chance it is 600 * 1/8 * 7/8
+	echo "variance of a worker's flows: by hash $(variance <by_hash), by core $(variance <by_core)"
+	awk -v c="$(variance <by_core)" 'BEGIN { exit !(2 * c < 66) }'
+
+	# who reports no more is gone by the hash, and nobody is without an answer
+	kill "$RECEIVER"
+	wait "$RECEIVER" || true
+	expect "$(cat received)" '.accepted > 100' '.forged == 0' '.malformed == 0' '.unknown == 0' '.replayed == 0'
+	sleep 1.1
+	expect "$(loads)" '[.[] | .fresh] | any | not'
+	[ "$(flows 10.9.9.9 80 40000 100)" = 100 ]
+	expect "$(counts)" '.unreported == 100' '.by_load == 1500'
+}
