@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* sluice sim: what a scenario would do under each policy. */
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/sim/jobs.h"
 #include "cli/sim/report.h"
 
-#define JOBS_MAX 64
 #define UNSET UINT64_MAX
 
 struct sim_config {
@@ -30,7 +27,7 @@ static const struct opt options[] = {
 		   "write data and a gnuplot script there, and have gnuplot draw"),
 	OPT_U64(struct sim_config, seed, 's', "seed", "N", 0, 4294967295.0,
 		"in place of the scenario's seed"),
-	OPT_U32(struct sim_config, jobs, 'J', "jobs", "N", 1, JOBS_MAX,
+	OPT_U32(struct sim_config, jobs, 'J', "jobs", "N", 1, SIM_JOBS_MAX,
 		"runs at a time (default: one a CPU)"),
 	OPT_END,
 };
@@ -45,34 +42,21 @@ static const struct opt_spec spec = {
 	"this machine is touched. Scenarios to begin with are in docs/scenarios.\n",
 };
 
-/* Runs that threads take one after another. */
 struct work {
 	struct sim_job *job;
 	unsigned n;
-	atomic_uint next;
 };
 
-static void *work_off(void *arg)
+static void run_one(void *ctx, unsigned i)
 {
-	struct work *w = arg;
-	unsigned i;
+	struct sim_job *j = &((struct work *)ctx)->job[i];
 
-	while ((i = atomic_fetch_add(&w->next, 1)) < w->n)
-		w->job[i].rc = sim_run(&w->job[i].scenario, w->job[i].policy, &w->job[i].result);
-	return NULL;
+	j->rc = sim_run(&j->scenario, j->policy, &j->result);
 }
 
-/* Threads that could not be started are made up for by this one. */
 static int run_all(struct work *w, uint32_t threads, const char *file, struct sl_error *err)
 {
-	pthread_t thread[JOBS_MAX];
-	uint32_t n = 0;
-
-	while (n + 1 < threads && n + 1 < w->n && !pthread_create(&thread[n], NULL, work_off, w))
-		n++;
-	work_off(w);
-	while (n)
-		pthread_join(thread[--n], NULL);
+	sim_jobs_run(w->n, threads, run_one, w);
 	for (unsigned i = 0; i < w->n; i++)
 		if (w->job[i].rc)
 			return sl_error_set(err, w->job[i].rc,
@@ -131,14 +115,11 @@ static int simulate(struct sim_file *f, const struct sim_config *c)
 
 int cmd_sim(int argc, char **argv)
 {
-	struct sim_config config = {.seed = UNSET, .jobs = 1};
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct sim_config config = {.seed = UNSET, .jobs = sim_jobs_default()};
 	struct sim_file *file;
 	struct sl_error err;
 	int status;
 
-	if (cpus > 1)
-		config.jobs = cpus < JOBS_MAX ? (uint32_t)cpus : JOBS_MAX;
 	if (!opt_parse(&spec, argc, argv, &config, &status))
 		return status;
 	file = malloc(sizeof(*file));

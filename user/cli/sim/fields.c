@@ -3,83 +3,18 @@
 
 #include <string.h>
 
+#include "cli/sim/setters.h"
 #include "platform/config_values.h"
 
-static int bad(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
-{
-	const char *text = sl_yaml_text(node);
-
-	return sl_yaml_error(y, node, "\"%s\" is no good: %s", text ? text : "(a list or mapping)",
-			     f->mend);
-}
-
 /* --- setters of this file's kinds of values */
-
-static SL_YAML_SETTER(set_version)
-{
-	const char *text = sl_yaml_text(node);
-
-	return text && !strcmp(text, "1") ? 0 : bad(y, node, f);
-}
-
-/* char[f->max] */
-static SL_YAML_SETTER(set_text)
-{
-	const char *text = sl_yaml_text(node);
-
-	if (!text || !*text || strlen(text) >= (size_t)f->max)
-		return bad(y, node, f);
-	strcpy((char *)base + f->offset, text);
-	return 0;
-}
-
-/* A time as a double, in nanoseconds. */
-static SL_YAML_SETTER(set_ns)
-{
-	struct sl_yaml_field whole = *f;
-	uint64_t ns = 0;
-	double value;
-	int rc;
-
-	whole.offset = 0;
-	rc = sl_yaml_set_duration(y, node, &ns, &whole);
-	value = (double)ns;
-	if (!rc)
-		memcpy((char *)base + f->offset, &value, sizeof(value));
-	return rc;
-}
-
-static SL_YAML_SETTER(set_seed)
-{
-	unsigned seed;
-	struct sl_yaml_field whole = *f;
-	int rc;
-
-	whole.offset = 0;
-	rc = sl_yaml_set_unsigned(y, node, &seed, &whole);
-	if (!rc)
-		((struct sim_file *)base)->scenario.seed = seed;
-	return rc;
-}
-
-/* The index of a word, or -1. */
-static int word(const yaml_node_t *node, const char *const *words, int n)
-{
-	const char *text = sl_yaml_text(node);
-
-	for (int i = 0; text && i < n; i++)
-		if (!strcmp(text, words[i]))
-			return i;
-	return -1;
-}
 
 static SL_YAML_SETTER(set_distribution)
 {
 	static const char *const words[] = {"constant", "exponential", "lognormal"};
-	int w = word(node, words, 3);
+	int w = sim_word(node, words, 3);
 
 	if (w < 0)
-		return bad(y, node, f);
+		return sim_bad(y, node, f);
 	*(unsigned *)((char *)base + f->offset) = (unsigned)w;
 	return 0;
 }
@@ -87,10 +22,10 @@ static SL_YAML_SETTER(set_distribution)
 static SL_YAML_SETTER(set_figure)
 {
 	static const char *const words[FIGURES] = {"p95", "loss", "imbalance", "rate", "awake"};
-	int w = word(node, words, FIGURES);
+	int w = sim_word(node, words, FIGURES);
 
 	if (w < 0)
-		return bad(y, node, f);
+		return sim_bad(y, node, f);
 	((struct sim_file *)base)->figure = (unsigned)w;
 	return 0;
 }
@@ -98,10 +33,10 @@ static SL_YAML_SETTER(set_figure)
 static SL_YAML_SETTER(set_arrivals)
 {
 	static const char *const words[] = {"poisson", "even"};
-	int w = word(node, words, 2);
+	int w = sim_word(node, words, 2);
 
 	if (w < 0)
-		return bad(y, node, f);
+		return sim_bad(y, node, f);
 	*(bool *)((char *)base + f->offset) = w;
 	return 0;
 }
@@ -128,7 +63,7 @@ static int add_policy(struct sl_yaml *y, const yaml_node_t *item, unsigned i, vo
 	int p = policy_word(item);
 
 	if (p < 0)
-		return bad(y, item, &policy_item);
+		return sim_bad(y, item, &policy_item);
 	for (unsigned k = 0; k < i; k++)
 		if (f->policy[k] == (unsigned)p)
 			return sl_yaml_error(y, item, "given twice: remove one");
@@ -148,7 +83,7 @@ static int add_shared(struct sl_yaml *y, const yaml_node_t *item, unsigned i, vo
 
 	(void)i;
 	if (p < 0)
-		return bad(y, item, &policy_item);
+		return sim_bad(y, item, &policy_item);
 	((struct sim_file *)ctx)->shared_by[p] = true;
 	return 0;
 }
@@ -196,7 +131,7 @@ static SL_YAML_SETTER(set_sweep)
 				     sim_axis_name(file->axis));
 	file->axis = (enum sim_axis)f->offset;
 	file->points = 0;
-	return sl_yaml_sequence(y, node, add_point, &s) ?: file->points ? 0 : bad(y, node, f);
+	return sl_yaml_sequence(y, node, add_point, &s) ?: file->points ? 0 : sim_bad(y, node, f);
 }
 
 static SL_YAML_SETTER(set_balance)
@@ -218,12 +153,12 @@ static SL_YAML_SETTER(set_balance)
 #define NS 1e-9
 
 static const struct sl_yaml_field service_fields[] = {
-	{"mean", set_ns, AT(service.mean_ns), 10 * NS, 1, "write a time from 0.01us to 1s"},
+	{"mean", sim_set_ns, AT(service.mean_ns), 10 * NS, 1, "write a time from 0.01us to 1s"},
 	{"distribution", set_distribution, AT(service.distribution),
 	 .mend = "write constant, exponential or lognormal"},
 	{"cv", sl_yaml_set_fraction, AT(service.cv), 0, 100,
 	 "write deviation / mean, from 0 to 100"},
-	{"overhead", set_ns, AT(service.overhead_ns), 0, 1, "write a time of at most 1s"},
+	{"overhead", sim_set_ns, AT(service.overhead_ns), 0, 1, "write a time of at most 1s"},
 	{"heavy_share", sl_yaml_set_fraction, AT(service.heavy_share), 0, 1,
 	 "write a share of the flows from 0 to 1, such as 5%"},
 	{"heavy_factor", sl_yaml_set_fraction, AT(service.heavy_factor), 0.001, 1000,
@@ -233,8 +168,8 @@ static const struct sl_yaml_field service_fields[] = {
 
 static const struct sl_yaml_field table_fields[] = {
 	{"shared_by", set_shared, .offset = 0, .mend = POLICY_MEND},
-	{"lock", set_ns, AT(table.lock_ns), 0, 0.001, "write a time of at most 1ms"},
-	{"miss", set_ns, AT(table.miss_ns), 0, 0.001, "write a time of at most 1ms"},
+	{"lock", sim_set_ns, AT(table.lock_ns), 0, 0.001, "write a time of at most 1ms"},
+	{"miss", sim_set_ns, AT(table.miss_ns), 0, 0.001, "write a time of at most 1ms"},
 	{0},
 };
 
@@ -267,9 +202,9 @@ static const struct sl_yaml_field traffic_fields[] = {
 	 "write a number of packets from 1 to 10000"},
 	{"arrivals", set_arrivals, AT(traffic.even), .mend = "write poisson or even"},
 	{"sine", sl_yaml_set_mapping, .offset = 0, .fields = sine_fields},
-	{"capture", set_text, FILE_AT(capture), .max = SIM_FILE_PATH,
+	{"capture", sim_set_text, FILE_AT(capture), .max = SIM_FILE_PATH,
 	 .mend = "write the path of a pcap or pcapng file"},
-	{"sizes", set_text, FILE_AT(sizes), .max = SIM_FILE_PATH,
+	{"sizes", sim_set_text, FILE_AT(sizes), .max = SIM_FILE_PATH,
 	 .mend = "write the path of a file of lines \"PACKETS WEIGHT\""},
 	{"flow_rate", sl_yaml_set_fraction, AT(traffic.flow_rate), 0.001, 1e9,
 	 "write the packets a second of a flow"},
@@ -335,11 +270,12 @@ static const struct sl_yaml_field sweep_fields[] = {
 };
 
 const struct sl_yaml_field sim_fields[] = {
-	{"version", set_version, .mend = "this release reads version 1: write version: 1"},
-	{"title", set_text, FILE_AT(title), .max = SIM_TITLE, .mend = "write a line of text"},
+	{"version", sim_set_version, .mend = "this release reads version 1: write version: 1"},
+	{"title", sim_set_text, FILE_AT(title), .max = SIM_TITLE, .mend = "write a line of text"},
 	{"figure", set_figure, .mend = "write p95, loss, imbalance, rate or awake"},
 	{"series", sl_yaml_set_bool, FILE_AT(series), .mend = "write true or false"},
-	{"seed", set_seed, .min = 0, .max = 4294967295.0, .mend = "write a number below 2^32"},
+	{"seed", sim_set_seed, AT(seed), .min = 0, .max = 4294967295.0,
+	 .mend = "write a number below 2^32"},
 	{"duration", sl_yaml_set_duration, AT(duration_ns), 0.001, 86400,
 	 "write a time from 1ms to 1440min"},
 	{"warmup", sl_yaml_set_duration, AT(warmup_ns), 0, 86400, "write a time such as 1s"},

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Pictures: data and a script, for gnuplot. */
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "cli/sim/gnuplot.h"
 #include "cli/sim/report.h"
-
-#define NAME_MAX_PLOT 256
-#define PATH_PLOT 1024
 
 static const struct {
 	const char *title;
@@ -114,96 +106,26 @@ static void write_script(const struct sim_file *f, const char *name, bool logari
 	fputc('\n', out);
 }
 
-static FILE *create(const char *dir, const char *name, const char *suffix, struct sl_error *err)
-{
-	char path[PATH_PLOT];
-	FILE *out;
-
-	snprintf(path, sizeof(path), "%s/%s.%s", dir, name, suffix);
-	out = fopen(path, "we");
-	if (!out)
-		sl_error_set(err, -errno, "--plot: %s: %s: give a folder that can be written to",
-			     path, strerror(errno));
-	return out;
-}
-
-static int finish(FILE *out, const char *dir, struct sl_error *err)
-{
-	int bad = ferror(out);
-
-	if (fclose(out) || bad)
-		return sl_error_set(err, -EIO, "--plot: %s: cannot be written: make room", dir);
-	return 0;
-}
-
-/* Run gnuplot in `dir`. 127 is execvp()'s: there is none. */
-static int run_gnuplot(const char *dir, const char *script, struct sl_error *err)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return sl_error_set(err, -errno, "--plot: cannot start gnuplot: %s",
-				    strerror(errno));
-	if (!pid) {
-		if (chdir(dir))
-			_exit(126);
-		execlp("gnuplot", "gnuplot", script, NULL);
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return sl_error_set(err, -errno, "--plot: gnuplot: %s", strerror(errno));
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return sl_error_set(err, -ENOENT,
-				    "--plot: no gnuplot here: install gnuplot-nox, then run it in "
-				    "%s on %s",
-				    dir, script);
-	return sl_error_set(err, -EIO, "--plot: gnuplot failed on %s/%s: see what it said", dir,
-			    script);
-}
-
-/* The scenario's name without folder and suffix; letters that gnuplot would take for its own are
- * replaced. */
-static void plot_name(const char *scenario, char name[NAME_MAX_PLOT])
-{
-	char copy[PATH_PLOT], *dot;
-
-	snprintf(copy, sizeof(copy), "%s", scenario);
-	snprintf(name, NAME_MAX_PLOT - 16, "%s", basename(copy));
-	dot = strrchr(name, '.');
-	if (dot && dot != name)
-		*dot = 0;
-	for (char *c = name; *c; c++)
-		if (*c == '\'' || *c == '\\')
-			*c = '_';
-}
-
 int sim_plot(const struct sim_file *f, const char *scenario, const char *dir,
 	     const struct sim_job *jobs, unsigned n, struct sl_error *err)
 {
-	char name[NAME_MAX_PLOT], script[NAME_MAX_PLOT + 16];
+	char name[GNUPLOT_NAME], script[GNUPLOT_NAME + 16];
 	FILE *out;
 	int rc;
 
-	plot_name(scenario, name);
-	if (mkdir(dir, 0777) && errno != EEXIST)
-		return sl_error_set(err, -errno, "--plot: %s: %s: give a folder that can be made",
-				    dir, strerror(errno));
-	out = create(dir, name, "dat", err);
+	gnuplot_name(scenario, name);
+	out = gnuplot_create(dir, name, "dat", err);
 	if (!out)
 		return -EIO;
 	write_data(f, jobs, n, out);
-	rc = finish(out, dir, err);
+	rc = gnuplot_finish(out, dir, err);
 	if (rc)
 		return rc;
-	out = create(dir, name, "gnuplot", err);
+	out = gnuplot_create(dir, name, "gnuplot", err);
 	if (!out)
 		return -EIO;
 	write_script(f, name, draws_logarithmic(f, jobs, n), out);
-	rc = finish(out, dir, err);
+	rc = gnuplot_finish(out, dir, err);
 	snprintf(script, sizeof(script), "%s.gnuplot", name);
-	return rc ?: run_gnuplot(dir, script, err);
+	return rc ?: gnuplot_run(dir, script, err);
 }
