@@ -156,6 +156,8 @@ test_quic_lb_LIBS := $(if $(NETTLE),$(shell $(PKG_CONFIG) --libs nettle))
 $(B)/tests/unit/test_quic_lb.o: ALL_CFLAGS += $(if $(NETTLE),-DSL_NETTLE)
 test_sim_OBJ := $(SIM_OBJ)
 $(B)/tests/unit/test_sim: $(SIM_OBJ)
+test_pool_OBJ := $(SIM_OBJ)
+$(B)/tests/unit/test_pool: $(SIM_OBJ)
 test_handover_model_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/model/*.c))
 $(B)/tests/unit/test_handover_model: $(test_handover_model_OBJ)
 
@@ -255,7 +257,7 @@ COMPLETION = $(SHARE)/bash-completion/completions/sluice
 install: all
 	install -d $(BINDIR) $(LIBDIR)/pkgconfig $(LIBDIR)/sluice $(LIBDIR)/systemd/system $(INCDIR) \
 		$(SHARE)/man/man8 $(SHARE)/man/man5 $(SHARE)/man/man3 $(dir $(COMPLETION)) $(SHARE)/doc/sluice/examples \
-		$(SHARE)/doc/sluice/scenarios
+		$(SHARE)/doc/sluice/scenarios/lb
 	install $(BIN) $(BINDIR)/
 	install -m 644 $(LIBSO) $(B)/static/libsluice.a $(LIBDIR)/
 	ln -sf $(notdir $(LIBSO)) $(LIBDIR)/libsluice.so
@@ -271,6 +273,7 @@ install: all
 	install -m 644 README.md CHANGELOG.md docs/sluice.yaml $(SHARE)/doc/sluice/
 	install -m 644 docs/examples/*.c $(SHARE)/doc/sluice/examples/
 	install -m 644 docs/scenarios/*.yaml $(SHARE)/doc/sluice/scenarios/
+	install -m 644 docs/scenarios/lb/*.yaml $(SHARE)/doc/sluice/scenarios/lb/
 
 uninstall:
 	rm -f $(addprefix $(BINDIR)/,$(notdir $(BIN))) $(addprefix $(LIBDIR)/,$(notdir $(LIBSO)) libsluice.a \
