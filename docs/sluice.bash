@@ -100,7 +100,7 @@ _sluice_value()
 	'capture --direction' | 'capture -d') printf '%s\n' both rx tx ;;
 	'buckets --worker' | 'buckets -w') _sluice_numbers "$1" workers worker ;;
 	'capture --write' | 'capture -w' | 'gen --pcap') compgen -f -- "$4" ;;
-	'sim --plot' | 'sim -P' | 'sched --plot') compgen -d -- "$4" ;;
+	'sim --plot' | 'sim -P' | 'sched --plot' | 'lb sim --plot' | 'lb sim -P') compgen -d -- "$4" ;;
 	'sched --policy' | 'sched -P') printf '%s\n' drf sdrf drfq karma maxmin ;;
 	'sched --format' | 'sched -f') printf '%s\n' auto google csv ;;
 	'sched --fit') printf '%s\n' first best dominant ;;
@@ -108,7 +108,6 @@ _sluice_value()
 	'lb set --state' | 'lb set -s') printf '%s\n' up drain down ;;
 	'lb '*' --name' | 'lb '*' -n') _sluice_balancers ;;
 	'agent report --secret-file') compgen -f -- "$4" ;;
-	'agent attach --lb' | 'agent attach -l') compgen -f -- "$4" ;;
 	'agent '*' --name' | 'agent '*' -n') _sluice_agents ;;
 	'sched --unit') printf '%s\n' s ms us ;;
 	esac
@@ -121,7 +120,7 @@ _sluice_arguments()
 
 	case $2 in
 	attach | run | gen | doctor | 'agent attach' | 'agent detach') _sluice_interfaces ;;
-	check | sim | sched | 'lb apply' | 'lb run' | 'lb cid') compgen -f -- "$3" ;;
+	check | sim | sched | 'lb apply' | 'lb run' | 'lb cid' | 'lb sim') compgen -f -- "$3" ;;
 	'agent report') _sluice_instances; _sluice_interfaces ;;
 	version | 'lb '* | 'agent '*) ;;
 	lb | agent) _sluice_verbs "$1" "$2" ;;

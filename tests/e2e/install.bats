@@ -96,12 +96,21 @@ nothing_rebuilt() {
 		./share/doc/sluice/scenarios/drops.yaml
 		./share/doc/sluice/scenarios/elephants.yaml
 		./share/doc/sluice/scenarios/imbalance.yaml
+		./share/doc/sluice/scenarios/lb/bimodal.yaml
+		./share/doc/sluice/scenarios/lb/crossrss-fastest.yaml
+		./share/doc/sluice/scenarios/lb/crossrss-lasts.yaml
+		./share/doc/sluice/scenarios/lb/crossrss-report.yaml
+		./share/doc/sluice/scenarios/lb/crossrss-shape.yaml
+		./share/doc/sluice/scenarios/lb/crossrss.yaml
+		./share/doc/sluice/scenarios/lb/uniform.yaml
+		./share/doc/sluice/scenarios/lb/weights.yaml
 		./share/doc/sluice/scenarios/p95.yaml
 		./share/doc/sluice/scenarios/shift.yaml
 		./share/doc/sluice/scenarios/table.yaml
 		./share/doc/sluice/sluice.yaml
 		./share/man/man3/sl_sched.3
 		./share/man/man5/sluice-firewall.5
+		./share/man/man5/sluice-lb-sim.5
 		./share/man/man5/sluice-lb.5
 		./share/man/man5/sluice-sim.5
 		./share/man/man5/sluice.yaml.5

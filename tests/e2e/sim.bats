@@ -12,7 +12,7 @@ setup_file() {
 	for file in "$SCENARIOS"/*.yaml; do
 		"$SLUICE" sim "$file" -j | jq -c --arg name "$(basename "$file" .yaml)" '{($name): .}'
 	done | jq -cs add >"$RESULTS"
-	[ "$(jq length "$RESULTS")" = "$(find "$SCENARIOS" -name '*.yaml' | wc -l)" ]
+	[ "$(jq length "$RESULTS")" = "$(find "$SCENARIOS" -maxdepth 1 -name '*.yaml' | wc -l)" ]
 }
 
 # each LABEL FILTER: true of every point of the scenarios that .name and the rows $static, $rsspp and $sluice give.

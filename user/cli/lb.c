@@ -14,6 +14,7 @@
 #include "cli/lb/probe.h"
 #include "cli/lb/run.h"
 #include "cli/lb/show.h"
+#include "cli/lb/sim.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
@@ -286,6 +287,7 @@ static const struct verb verbs[] = {
 	{"cid", cid, &cid_spec},
 	{"remove", remove_balancer, &remove_spec},
 	{"loads", lb_loads, &lb_loads_spec},
+	{"sim", lb_sim, &lb_sim_spec},
 	{NULL, NULL, NULL},
 };
 
