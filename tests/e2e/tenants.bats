@@ -187,7 +187,7 @@ full() { tb_s workers "$TB_D" -j | jq -e 'map(.flow_refused) | add > 1000'; }
 @test "bad tenants are refused in one line" {
 	three drf
 	sed -i 's/policy: drf/policy: fair/' "$TB_RUN/sluice.yaml"
-	refused 'tenants.policy: "fair" is no good: write maxmin, drf, sdrf or drfq' "$SLUICE" check "$TB_RUN/sluice.yaml"
+	refused 'tenants.policy: "fair" is no good: write maxmin, drf, sdrf, drfq or karma' "$SLUICE" check "$TB_RUN/sluice.yaml"
 	three drf
 	sed -i 's/name: light/&\n          weight: 0/' "$TB_RUN/sluice.yaml"
 	refused 'tenants.list[0].weight: "0" is no good: write a weight from 0.001 on' "$SLUICE" check "$TB_RUN/sluice.yaml"

@@ -277,6 +277,54 @@ Test(tenants, sdrf_gives_a_burst_more_than_drf)
 	cr_expect_gt(share[1], share[0] + 0.1, "%f %f", share[0], share[1]);
 }
 
+/* Karma: a flood pays, who has less than is guaranteed earns, and goes first when it comes. */
+Test(tenants, karma_gives_a_burst_what_it_has_earned)
+{
+	struct made *m = made(SL_POLICY_KARMA);
+	double before, sum = 0;
+
+	m->opts.borrowable = 0.5;
+	sl_tenants_configure(m->t, &m->opts);
+	before = sl_tenants_view(m->t, LIGHT)->credits;
+	cr_expect_eq(before, sl_tenants_view(m->t, FLOOD)->credits);
+	m->pps[FLOOD] = 5e6;
+	pass(m, 100);
+	cr_expect_gt(sl_tenants_view(m->t, LIGHT)->credits, before);
+	cr_expect_lt(sl_tenants_view(m->t, FLOOD)->credits, before);
+	cr_expect_eq(gate(m, FLOOD).turn_credit, 0, "the poorest");
+	pass(m, 2000);
+	cr_expect_geq(sl_tenants_view(m->t, FLOOD)->credits, 0);
+	cr_expect_eq(gate(m, LIGHT).turn_credit, 200000000);
+	m->pps[LIGHT] = 1e6;
+	pass(m, 10);
+	cr_expect_gt(sl_tenants_view(m->t, LIGHT)->share, sl_tenants_view(m->t, FLOOD)->share);
+	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++)
+		sum += sl_tenants_view(m->t, i)->credits;
+	cr_expect(isfinite(sum));
+	made_free(m);
+}
+
+/* What workers are told of turns: weights, what a byte weighs, and who is ahead of whom. */
+Test(tenants, turns_follow_weights_and_commitments)
+{
+	struct made *m = made(SL_POLICY_SDRF);
+
+	m->opts.half_life = 10;
+	m->opts.weight[LIGHT] = 2 * m->opts.weight[STEADY];
+	sl_tenants_configure(m->t, &m->opts);
+	m->pps[FLOOD] = 5e6;
+	pass(m, 300);
+	cr_expect_float_eq((double)gate(m, STEADY).turn_norm / gate(m, LIGHT).turn_norm, 2, 1e-3);
+	cr_expect_eq(gate(m, FLOOD).turn_credit, 0);
+	cr_expect_eq(gate(m, STEADY).turn_credit, 200000000, "0.2 s at most");
+	cr_expect_eq(gate(m, STEADY).turn_byte, 0, "bytes are not scarce");
+	m->opts.bytes = 1e9;
+	sl_tenants_configure(m->t, &m->opts);
+	pass(m, 1);
+	cr_expect_gt(gate(m, STEADY).turn_byte, 0);
+	made_free(m);
+}
+
 Test(tenants, nothing_is_limited_before_it_is_measured)
 {
 	struct made *m = made(SL_POLICY_DRF);

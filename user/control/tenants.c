@@ -1,49 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "control/tenants.h"
+#include "control/tenants_impl.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/fluid.h"
+#include "control/karma.h"
 
 #define SMOOTHING 0.15 /* seconds: time constant of rates */
 #define PEAK_HALF_LIFE 2.0 /* seconds: how long a burst is remembered for the floor */
+#define CREDITS_FIRST 10.0 /* Karma: the whole of a resource for so many seconds */
 /* Shares are for that much of the demand, or it could never grow under load. */
 #define GROWTH 1.25
-#define COST_UNKNOWN 1000.0 /* cycles a packet, until one was measured */
-#define QUEUE_SLACK 0.1 /* of a rate: each queue has it, whatever came there lately */
 /* How early packets may come, seconds: an RX ring's worth, and no less than a NAPI poll's. */
 #define DEPTH_MIN 1e-3
 #define DEPTH_MAX 1.0
-#define TOTAL_LOW 1e-3 /* what may wait for a capacity in bytes */
-#define TOTAL_HIGH 2e-3
-#define RATE_MIN 1.0 /* a second: clocks must not overflow */
-/* Seconds of a worker that somebody may be preferred for his past: the others' floor is that late
- * at most. */
-#define CREDIT_MAX 0.2
-
-struct tenant {
-	double weight;
-	struct sl_tenant_view view;
-	double amount[SL_TENANT_RESOURCES]; /* asked for; in the units of the capacity */
-	double peak[SL_TENANT_RESOURCES];
-	double given[SL_TENANT_RESOURCES], kept[SL_TENANT_RESOURCES]; /* share, floor */
-	double packet_bytes; /* mean */
-};
-
-struct sl_tenants {
-	unsigned queues;
-	struct sl_tenants_opts opts;
-	uint64_t then_ns; /* of the latest sample, 0: none */
-	bool shared; /* shares are known */
-	double capacity[SL_TENANT_RESOURCES]; /* 0: nobody is short of it */
-	double depth; /* seconds */
-	struct tenant tenant[SL_MAX_TENANTS];
-	struct sl_tenant_done done[SL_MAX_TENANTS]; /* latest counters */
-	struct sl_tenant_arrived *arrived; /* likewise */
-	double *rate; /* packets a second, [queue * SL_MAX_TENANTS + tenant] */
-};
 
 const char *sl_tenant_resource_name(int resource)
 {
@@ -77,12 +49,30 @@ void sl_tenants_free(struct sl_tenants *t)
 	free(t);
 }
 
+/* A newcomer is worth what the others are; the first ones can borrow for a while. */
+static double first_credits(const struct sl_tenants *t)
+{
+	double sum = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++)
+		if (t->tenant[i].weight > 0) {
+			sum += t->tenant[i].view.credits;
+			n++;
+		}
+	return n ? sum / n : CREDITS_FIRST;
+}
+
 void sl_tenants_configure(struct sl_tenants *t, const struct sl_tenants_opts *opts)
 {
+	const double credits = first_credits(t);
+
 	t->opts = *opts;
 	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++) {
 		if (opts->weight[i] <= 0)
 			t->tenant[i] = (struct tenant){.view.dominant = -1};
+		else if (t->tenant[i].weight <= 0)
+			t->tenant[i].view.credits = credits;
 		t->tenant[i].weight = opts->weight[i];
 	}
 }
@@ -174,7 +164,7 @@ static void learn_dominant(struct sl_tenant_view *v)
 			v->dominant = r;
 }
 
-static double weights(const struct sl_tenants *t)
+double tenants_weights(const struct sl_tenants *t)
 {
 	double sum = 0;
 
@@ -185,7 +175,33 @@ static double weights(const struct sl_tenants *t)
 
 static double equal_share(const struct sl_tenants *t, unsigned i)
 {
-	return t->tenant[i].weight / weights(t);
+	return t->tenant[i].weight / tenants_weights(t);
+}
+
+/*
+ * Who has more than it is guaranteed pays who has less, the poorest first.
+ */
+static void settle_credits(struct sl_tenants *t, double seconds)
+{
+	double credits[SL_TENANT_TOTAL], lent[SL_TENANT_TOTAL] = {0}, borrowed = 0;
+
+	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++) {
+		struct sl_tenant_view *v = &t->tenant[i].view;
+		double beyond;
+
+		credits[i] = v->credits;
+		if (t->tenant[i].weight <= 0)
+			continue;
+		beyond = largest(v->used) - (1 - t->opts.borrowable) * equal_share(t, i);
+		lent[i] = fmax(-beyond, 0) * seconds;
+		borrowed += fmax(beyond, 0) * seconds;
+		v->credits += (t->opts.borrowable * equal_share(t, i) - fmax(beyond, 0)) * seconds;
+		/* where rings are empty one may have more than one can pay for: nobody lacks it */
+		v->credits = fmax(v->credits, 0);
+	}
+	sl_karma_earn(credits, lent, SL_TENANT_TOTAL, borrowed);
+	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++)
+		t->tenant[i].view.credits += lent[i];
 }
 
 static void learn(struct sl_tenants *t, const struct sl_tenants_sample *s, double seconds)
@@ -209,18 +225,29 @@ static void learn(struct sl_tenants *t, const struct sl_tenants_sample *s, doubl
 		packets += v->pps;
 		cycles += v->pps * v->cost;
 	}
+	if (t->opts.policy == SL_POLICY_KARMA)
+		settle_credits(t, seconds);
 	t->depth = s->cycles > 0 && packets > 0 ? s->slots * cycles / packets / s->cycles : 0;
 	t->depth = fmin(fmax(t->depth, DEPTH_MIN), DEPTH_MAX);
 }
 
 /* --- sharing */
 
+/* What fluid.h calls so: what counts against a user, or for it. */
+static double memory_of(const struct sl_tenants *t, unsigned i)
+{
+	const struct sl_tenant_view *v = &t->tenant[i].view;
+
+	return t->opts.policy == SL_POLICY_KARMA ? v->credits : v->commitment;
+}
+
 /* The policy over the resources that somebody could be short of. */
 static void share(const struct sl_tenants *t, const double demand[][SL_TENANT_RESOURCES],
 		  double given[][SL_TENANT_RESOURCES], double *dominant)
 {
 	struct sl_fair_opts opts = {.policy = t->opts.policy == SL_POLICY_DRFQ ? SL_POLICY_DRF
-									       : t->opts.policy};
+									       : t->opts.policy,
+				    .borrowable = t->opts.borrowable};
 	double in[SL_MAX_TENANTS][SL_TENANT_RESOURCES], out[SL_MAX_TENANTS][SL_TENANT_RESOURCES];
 	struct sl_fluid_turn turns[2 * SL_MAX_TENANTS];
 	struct sl_fluid_user users[SL_MAX_TENANTS];
@@ -239,7 +266,7 @@ static void share(const struct sl_tenants *t, const double demand[][SL_TENANT_RE
 		users[n] = (struct sl_fluid_user){.demand = in[n],
 						  .given = out[n],
 						  .weight = t->tenant[i].weight,
-						  .memory = t->tenant[i].view.commitment};
+						  .memory = memory_of(t, i)};
 		who[n++] = i;
 	}
 	if (!opts.resources)
@@ -320,114 +347,4 @@ void sl_tenants_run(struct sl_tenants *t, const struct sl_tenants_sample *s)
 	memcpy(t->arrived, s->arrived, queues * SL_MAX_TENANTS * sizeof(*t->arrived));
 	memcpy(t->done, s->done, sizeof(t->done));
 	t->then_ns = s->now_ns;
-}
-
-/* --- the gate */
-
-/* Time that one takes at a rate, in 2^-shift ns. */
-static uint64_t time_of(double rate, unsigned shift)
-{
-	return (uint64_t)(1e9 * (double)(1ull << shift) / fmax(rate, RATE_MIN));
-}
-
-static double sum_rates(const struct sl_tenants *t, unsigned queue, unsigned i)
-{
-	return i == SL_TENANT_TOTAL ? 0 : t->rate[queue * SL_MAX_TENANTS + i];
-}
-
-/* The part of a tenant's rate that a queue has: as its packets came, and all where none did. */
-static double part_of_queue(const struct sl_tenants *t, unsigned queue, unsigned i)
-{
-	double all = 0;
-
-	for (unsigned q = 0; q < t->queues; q++)
-		all += sum_rates(t, q, i);
-	return all > 0 ? fmin(1, sum_rates(t, queue, i) / all + QUEUE_SLACK) : 1;
-}
-
-static void gate_total(const struct sl_tenants *t, unsigned queue, struct sl_tenant_gate *gate)
-{
-	double here = 0, all = 0;
-
-	if (t->capacity[SL_TENANT_BYTES] <= 0)
-		return;
-	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++)
-		for (unsigned q = 0; q < t->queues; q++) {
-			const double bytes = sum_rates(t, q, i) * t->tenant[i].packet_bytes;
-
-			all += bytes;
-			here += q == queue ? bytes : 0;
-		}
-	gate->share_byte =
-		time_of(t->capacity[SL_TENANT_BYTES] * (all > 0 ? fmax(here / all, 0.01) : 1), 20);
-	gate->share_depth = (uint64_t)(TOTAL_LOW * 1e9 * 1024);
-	gate->floor_depth = (uint64_t)(TOTAL_HIGH * 1e9 * 1024);
-}
-
-static void set_rates(const struct sl_tenants *t, const struct tenant *k, const double *amount,
-		      double part, __u64 *packet, __u64 *byte)
-{
-	const double cost = k->view.cost > 0 ? k->view.cost : COST_UNKNOWN;
-
-	*packet = t->capacity[SL_TENANT_CYCLES] > 0
-			  ? time_of(amount[SL_TENANT_CYCLES] / cost * part, 10)
-			  : 0;
-	*byte = t->capacity[SL_TENANT_BYTES] > 0 ? time_of(amount[SL_TENANT_BYTES] * part, 20) : 0;
-}
-
-/* Mean weight over the tenant's. */
-static double norm_of(const struct sl_tenants *t, unsigned i)
-{
-	unsigned n = 0;
-
-	for (unsigned k = 0; k < SL_TENANT_TOTAL; k++)
-		n += t->tenant[k].weight > 0;
-	return weights(t) / n / t->tenant[i].weight;
-}
-
-/*
- * What is remembered of the heaviest user and not of this one, as seconds: a commitment is a mean
- * of overuse, so that much of tau has it been used more.
- */
-static double credit_of(const struct sl_tenants *t, unsigned i)
-{
-	double most = 0, seconds;
-
-	if (t->opts.policy != SL_POLICY_SDRF)
-		return 0;
-	for (unsigned k = 0; k < SL_TENANT_TOTAL; k++)
-		most = fmax(most, t->tenant[k].view.commitment);
-	seconds = (most - t->tenant[i].view.commitment) * t->opts.half_life / M_LN2 * norm_of(t, i);
-	return fmin(seconds, CREDIT_MAX);
-}
-
-static void set_turn(const struct sl_tenants *t, unsigned i, struct sl_tenant_gate *gate)
-{
-	const double cycles = t->capacity[SL_TENANT_CYCLES], bytes = t->capacity[SL_TENANT_BYTES];
-
-	gate->turn_norm = (uint32_t)fmin(fmax(norm_of(t, i) * 65536, 1), UINT32_MAX);
-	gate->turn_byte = bytes > 0 ? (uint32_t)fmin(cycles / bytes * 1024, UINT32_MAX) : 0;
-	gate->turn_credit = (uint64_t)(credit_of(t, i) * 1e9);
-}
-
-void sl_tenants_gate(const struct sl_tenants *t, unsigned queue, unsigned tenant,
-		     struct sl_tenant_gate *gate)
-{
-	const struct tenant *k = &t->tenant[tenant];
-	double part;
-
-	memset(gate, 0, sizeof(*gate));
-	if (!t->shared)
-		return;
-	if (tenant == SL_TENANT_TOTAL) {
-		gate_total(t, queue, gate);
-		return;
-	}
-	if (k->weight <= 0)
-		return;
-	part = part_of_queue(t, queue, tenant);
-	set_rates(t, k, k->kept, part, &gate->floor_packet, &gate->floor_byte);
-	set_rates(t, k, k->given, part, &gate->share_packet, &gate->share_byte);
-	gate->floor_depth = gate->share_depth = (uint64_t)(t->depth * 1e9 * 1024);
-	set_turn(t, tenant, gate);
 }

@@ -27,6 +27,7 @@ enum sl_tenant_resource {
 struct sl_tenants_opts {
 	enum sl_policy policy;
 	double half_life; /* SDRF: seconds */
+	double borrowable; /* Karma: of the equal share, what is not guaranteed, 0..1 */
 	double bytes; /* capacity, 0: as much as there is */
 	double weight[SL_MAX_TENANTS]; /* 0: no such tenant; [0] is who is no tenant */
 };
@@ -57,7 +58,8 @@ struct sl_tenant_view {
 	double demand[SL_TENANT_RESOURCES], used[SL_TENANT_RESOURCES];
 	double share; /* dominant, that the policy gives for what it asks for */
 	double floor; /* dominant, that it has in any case */
-	double commitment; /* dominant */
+	double commitment; /* SDRF: dominant */
+	double credits; /* Karma: dominant shares times seconds */
 	double pps, bps, drops; /* arrivals and drops a second */
 	double cost;
 	int dominant; /* enum sl_tenant_resource of its demand, -1: asks for nothing */

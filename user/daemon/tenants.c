@@ -120,6 +120,7 @@ static void adopt(struct served_tenants *t, const struct sl_tenants_config *conf
 {
 	struct sl_tenants_opts opts = {.policy = config->policy,
 				       .half_life = (double)config->half_life_ns / 1e9,
+				       .borrowable = config->borrowable,
 				       .bytes = config->bandwidth / 8};
 
 	t->config = *config;

@@ -32,17 +32,18 @@ static json_t *tenant_json(const struct served_tenant *k, unsigned id)
 {
 	const struct sl_tenant_view *v = k->view;
 
-	return json_pack(
-		"{s:s,s:I,s:f,s:b,s:f,s:f,s:f,s:f,s:s,s:f,s:f,s:f,s:f,s:f,s:o,s:o,s:I,s:I,s:I,s:I,"
-		"s:I,s:I,s:I}",
-		"tenant", k->name, "id", I(id), "weight", k->weight, "gone", k->gone, "demand",
-		largest(v->demand), "share", v->share, "floor", v->floor, "used", largest(v->used),
-		"dominant", sl_tenant_resource_name(v->dominant), "commitment", v->commitment,
-		"pps", v->pps, "bps", 8 * v->bps, "drops_pps", v->drops, "packet_cycles", v->cost,
-		"demand_of", amounts_json(v->demand), "used_of", amounts_json(v->used), "packets",
-		I(k->packets), "bytes", I(k->bytes), "drops", I(k->drops), "drop_bytes",
-		I(k->drop_bytes), "cycles", I(k->cycles), "flows", I(k->flows), "flow_bytes",
-		I(k->flow_bytes));
+	return json_pack("{s:s,s:I,s:f,s:b,s:f,s:f,s:f,s:f,s:s,s:f,s:f,s:f,s:f,s:f,s:f,s:o,s:o,s:I,"
+			 "s:I,s:I,s:I,"
+			 "s:I,s:I,s:I}",
+			 "tenant", k->name, "id", I(id), "weight", k->weight, "gone", k->gone,
+			 "demand", largest(v->demand), "share", v->share, "floor", v->floor, "used",
+			 largest(v->used), "dominant", sl_tenant_resource_name(v->dominant),
+			 "commitment", v->commitment, "credits", v->credits, "pps", v->pps, "bps",
+			 8 * v->bps, "drops_pps", v->drops, "packet_cycles", v->cost, "demand_of",
+			 amounts_json(v->demand), "used_of", amounts_json(v->used), "packets",
+			 I(k->packets), "bytes", I(k->bytes), "drops", I(k->drops), "drop_bytes",
+			 I(k->drop_bytes), "cycles", I(k->cycles), "flows", I(k->flows),
+			 "flow_bytes", I(k->flow_bytes));
 }
 
 static int unknown(const struct served *s, const char *name, struct sl_error *err)

@@ -61,8 +61,9 @@ struct sl_tenant_config {
 
 /* `tenants`: who shares an instance, and how. */
 struct sl_tenants_config {
-	enum sl_policy policy; /* max-min, DRF, SDRF or DRFQ */
+	enum sl_policy policy;
 	uint64_t half_life_ns; /* SDRF: of commitments */
+	double borrowable; /* Karma: of the equal share, 0..1 */
 	double bandwidth; /* bits a second that all have; 0: as much as there is */
 	double others; /* weight of who is no tenant */
 	unsigned n;

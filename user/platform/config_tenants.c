@@ -17,7 +17,8 @@ static const struct {
 } policies[] = {{"maxmin", SL_POLICY_MAXMIN},
 		{"drf", SL_POLICY_DRF},
 		{"sdrf", SL_POLICY_SDRF},
-		{"drfq", SL_POLICY_DRFQ}};
+		{"drfq", SL_POLICY_DRFQ},
+		{"karma", SL_POLICY_KARMA}};
 #define POLICIES (sizeof(policies) / sizeof(policies[0]))
 
 const char *sl_policy_name(enum sl_policy policy)
@@ -180,9 +181,11 @@ static SL_YAML_SETTER(set_list)
 #define ALL(member) .offset = offsetof(struct sl_tenants_config, member)
 
 static const struct sl_yaml_field fields[] = {
-	{"policy", set_policy, ALL(policy), .mend = "write maxmin, drf, sdrf or drfq"},
+	{"policy", set_policy, ALL(policy), .mend = "write maxmin, drf, sdrf, drfq or karma"},
 	{"half_life", sl_yaml_set_duration, ALL(half_life_ns), 0.01, 86400,
 	 "write a time from 10ms to 1440min, such as 10s"},
+	{"borrowable", sl_yaml_set_fraction, ALL(borrowable), 0, 1,
+	 "write a part of the equal share from 0 to 1, such as 0.5"},
 	{"bandwidth", set_bandwidth, ALL(bandwidth), 1e3, 1e13,
 	 "write bits a second from 1Kbit to 10000Gbit, such as 10Gbit"},
 	{"others", sl_yaml_set_fraction, ALL(others), WEIGHT_MIN, WEIGHT_MAX,
@@ -201,6 +204,7 @@ SL_YAML_SETTER(sl_config_set_tenants)
 
 	t->policy = SL_POLICY_DRF;
 	t->half_life_ns = HALF_LIFE_NS;
+	t->borrowable = 0.5;
 	t->others = 1;
 	rc = sl_yaml_mapping(y, node, fields, t);
 	if (rc)
