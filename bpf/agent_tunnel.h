@@ -16,7 +16,6 @@
 #include "agent_maps.h"
 #include "parse.h"
 
-#define AGENT_L3 14 /* the kernel has taken tags out of the frame when tc sees it */
 #define AGENT_IP_IPIP 4
 #define AGENT_IP_IPV6 41
 #define AGENT_ECN 3

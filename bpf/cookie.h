@@ -80,6 +80,19 @@ static __always_inline __u32 sl_cookie_restore(__u32 echo, __u32 bits, __u32 est
 	return ahead < period / 2 ? estimate + ahead : estimate + ahead - period;
 }
 
+/*
+ * The same for who has the server's very clock: of those that end so, the last that it can have
+ * shown by now. Exact for echoes up to 2^(32-bits) ms old, 139 minutes at 9 bits, whatever the
+ * connection's own offset is.
+ */
+#define SL_COOKIE_AHEAD_MS 16 /* the sender's clock was read elsewhere, and rounded */
+static __always_inline __u32 sl_cookie_restore_past(__u32 echo, __u32 bits, __u32 now)
+{
+	__u32 newest = now + SL_COOKIE_AHEAD_MS;
+
+	return newest - ((newest - (echo >> bits)) & ((1u << (32 - bits)) - 1));
+}
+
 /* What a clock that showed `clock` shows at `now_ms`: timestamps of Linux count milliseconds. */
 static __always_inline __u32 sl_clock_at(__u64 clock, __u32 now_ms)
 {

@@ -133,9 +133,11 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
 		return lb_too_big(ctx, k, hop.mtu);
 	if (r->keep != SL_LB_KEEP_NONE && (k->tcp_flags & SL_TCP_SYN)) {
-		if (!change.at && lb_admit(k, ctl))
+		int cookie = change.at || (r->keep == SL_LB_KEEP_AGENT && k->option);
+
+		if (!cookie && lb_admit(k, ctl))
 			lb_insert(k, r->vip, r->server);
-		else if (!change.at || ctl->mixed) /* the table would be asked */
+		else if (!cookie || ctl->mixed) /* the table would be asked */
 			lb_forget(k, r->vip);
 	}
 	__builtin_memcpy(change.addr, r->addr, 16);

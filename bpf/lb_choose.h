@@ -240,30 +240,57 @@ static __always_inline int lb_pick(const struct lb *k, struct lb_choice *c, __u8
 	return c->server == SL_LB_NO_SERVER ? -1 : 0;
 }
 
-/* What the cookie in the echoed timestamp says. 1: a server; 0: none; -1: wait for its clock. */
-static __always_inline int lb_cookie(struct xdp_md *ctx, const struct lb *k,
-				     const struct sl_lb_control *ctl, struct lb_choice *c)
+static __always_inline int lb_has_cookies(const struct sl_lb_vip *vip)
+{
+	return vip->keep == SL_LB_KEEP_COOKIE || vip->keep == SL_LB_KEEP_AGENT;
+}
+
+/* The server that the cookie in the echoed timestamp names: an id, or -1. *wire: the timestamp. */
+static __always_inline int lb_cookie_server(struct xdp_md *ctx, const struct lb *k,
+					    const struct sl_lb_control *ctl,
+					    const struct lb_choice *c, __u32 *wire)
 {
 	const __u8 *echo = lb_at(ctx, k->option + 4, 4);
+	__u32 bits = c->vip.bits, phase, server;
 	const struct sl_lb_server *s;
-	const struct sl_lb_clock *clock;
-	__u32 bits = c->vip.bits, phase, server, wire;
-	__u64 hash, now;
+	__u64 hash;
 
 	if (!echo || bits < SL_LB_COOKIE_MIN || bits > SL_LB_COOKIE_MAX)
-		return 0;
-	wire = lb_load32(echo);
-	phase = sl_cookie_phase(wire, bits);
+		return -1;
+	*wire = lb_load32(echo);
+	phase = sl_cookie_phase(*wire, bits);
 	hash = phase == (ctl->phase & 1) ? k->hash : sl_lb_hash(ctl->key[phase & 1], &k->ends);
-	server = sl_cookie_server(wire, hash, bits);
+	server = sl_cookie_server(*wire, hash, bits);
 	s = bpf_map_lookup_elem(&lb_servers, &server);
-	clock = bpf_map_lookup_elem(&lb_clocks, &server);
-	if (!s || !clock || s->vip != c->vip.id || s->state == SL_LB_ABSENT || clock->erratic) {
+	if (!s || s->vip != c->vip.id || s->state == SL_LB_ABSENT) {
 		lb_count(SL_LB_BAD_COOKIE);
-		return 0;
+		return -1;
 	}
 	if (s->state == SL_LB_DOWN) {
 		lb_count(SL_LB_COOKIE_DOWN);
+		return -1;
+	}
+	return (int)server;
+}
+
+/* What the cookie says. 1: a server; 0: none; -1: wait for its clock. */
+static __always_inline int lb_cookie(struct xdp_md *ctx, const struct lb *k,
+				     const struct sl_lb_control *ctl, struct lb_choice *c)
+{
+	const struct sl_lb_clock *clock;
+	__u32 wire, id;
+	__u64 now;
+	int server = lb_cookie_server(ctx, k, ctl, c, &wire);
+
+	if (server < 0)
+		return 0;
+	c->server = id = (__u32)server;
+	c->how = SL_LB_COOKIE;
+	if (c->vip.keep == SL_LB_KEEP_AGENT)
+		return 1;
+	clock = bpf_map_lookup_elem(&lb_clocks, &id);
+	if (!clock || clock->erratic) {
+		lb_count(SL_LB_BAD_COOKIE);
 		return 0;
 	}
 	now = *(const volatile __u64 *)&clock->now;
@@ -271,11 +298,15 @@ static __always_inline int lb_cookie(struct xdp_md *ctx, const struct lb *k,
 		c->how = SL_LB_DROP_NO_CLOCK;
 		return -1;
 	}
-	c->server = server;
-	c->how = SL_LB_COOKIE;
 	c->restore_at = k->option + 4;
-	c->restored = sl_cookie_restore(wire, bits, sl_clock_at(now, k->now_ms));
+	c->restored = sl_cookie_restore(wire, c->vip.bits, sl_clock_at(now, k->now_ms));
 	return 1;
+}
+
+/* The server's agent will have put a cookie into what the client sends next. */
+static __always_inline int lb_agent_knows(const struct lb *k, const struct lb_choice *c)
+{
+	return c->vip.keep == SL_LB_KEEP_AGENT && k->p.proto == SL_IP_TCP && k->option;
 }
 
 /*
@@ -288,7 +319,7 @@ static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_con
 {
 	/* TCP is entered by its SYN-ACK, so by none that only asks; but not all VIPs see that. */
 	int seen = k->p.proto == SL_IP_TCP && c->vip.forward == SL_LB_NAT;
-	int remember = !seen && c->vip.keep != SL_LB_KEEP_NONE;
+	int remember = !seen && c->vip.keep != SL_LB_KEEP_NONE && !lb_agent_knows(k, c);
 	int admitted = remember && lb_admit(k, ctl);
 	__u8 select = starts && admitted == remember ? c->vip.select : SL_LB_BY_HASH;
 
@@ -321,7 +352,7 @@ __noinline int lb_choose_any(struct xdp_md *ctx, const struct lb *k,
 	starts = !tcp || (k->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_SYN;
 	if (c->vip.keep == SL_LB_KEEP_QUIC)
 		starts = lb_quic_starts(ctx, k);
-	cookie = tcp && !starts && c->vip.keep == SL_LB_KEEP_COOKIE;
+	cookie = tcp && !starts && lb_has_cookies(&c->vip);
 	if (c->vip.keep == SL_LB_KEEP_NONE || (tcp && starts))
 		return lb_unknown(k, ctl, c, starts);
 	if ((!cookie || !k->option || asked || ctl->mixed) && lb_known(k, c))
@@ -346,7 +377,7 @@ static __always_inline int lb_choose(struct xdp_md *ctx, const struct lb *k,
 {
 	int rc = 0, asked;
 
-	asked = c->vip.keep == SL_LB_KEEP_COOKIE && k->usual && !ctl->mixed &&
+	asked = lb_has_cookies(&c->vip) && k->usual && !ctl->mixed &&
 		(k->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == SL_TCP_ACK;
 	if (asked)
 		rc = lb_cookie(ctx, k, ctl, c);

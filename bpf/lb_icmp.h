@@ -29,7 +29,7 @@ __noinline int lb_quote_choose(struct xdp_md *ctx, struct lb *k, const struct sl
 	k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
 	/* lb_cookie() looks at TSecr, where clients have what servers sent in TSval. */
 	k->option = q->stamp - 4;
-	if (q->stamp && c->vip.keep == SL_LB_KEEP_COOKIE)
+	if (q->stamp && lb_has_cookies(&c->vip))
 		rc = lb_cookie(ctx, k, ctl, c);
 	if (rc > 0) {
 		q->how = SL_LB_ICMP_COOKIE;

@@ -108,6 +108,7 @@ _sluice_value()
 	'lb set --state' | 'lb set -s') printf '%s\n' up drain down ;;
 	'lb '*' --name' | 'lb '*' -n') _sluice_balancers ;;
 	'agent report --secret-file') compgen -f -- "$4" ;;
+	'agent attach --lb' | 'agent attach -l') compgen -f -- "$4" ;;
 	'agent '*' --name' | 'agent '*' -n') _sluice_agents ;;
 	'sched --unit') printf '%s\n' s ms us ;;
 	esac

@@ -24,10 +24,12 @@
 /* `agent_control`, one entry. */
 struct sl_agent_control {
 	__u64 netns; /* inode of the network namespace that the interfaces are in */
+	__u64 key[2][2]; /* SipHash keys, the balancers'; a cookie names its by one bit */
+	__u32 phase; /* key of new cookies */
 	__be16 gue_port;
-	__u8 resv[6];
+	__u8 resv[2];
 };
-_Static_assert(sizeof(struct sl_agent_control) == 16, "no holes");
+_Static_assert(sizeof(struct sl_agent_control) == 48, "no holes");
 
 /* `agent_vips`: what may be in a tunnel. The value is 1. */
 struct sl_agent_vip {
@@ -40,13 +42,34 @@ struct sl_agent_prefix {
 	__be32 addr[4];
 };
 
+/* `agent_services`: an end of TCP of this host whose timestamps carry a cookie. */
+struct sl_agent_end {
+	__be32 addr[4];
+	__be16 port; /* 0: any */
+	__u8 resv[2];
+};
+struct sl_agent_service {
+	__be32 vip[4];
+	__be16 port; /* the VIP's; 0: as it is */
+	__u16 server; /* id of this host */
+	__u8 bits; /* cookie width n */
+	__u8 resv[3];
+};
+_Static_assert(sizeof(struct sl_agent_service) == 24, "no holes");
+
+/*
+ * `agent_handshakes` (LRU): connection (struct sl_lb_ends of bpf/cookie.h) -> its timestamp less
+ * milliseconds of CLOCK_MONOTONIC, where the kernel keeps nothing of it: SYN cookies. BPF writes.
+ */
+#define SL_AGENT_HANDSHAKES 65536
+
 /* `agent_ports`: interface index -> what is there. */
 struct sl_agent_port {
 	__u8 qdisc; /* 1: the clsact qdisc is ours */
 	__u8 resv[3];
 };
 
-/* `agent_counts` (per CPU): every packet that came in is in one of them. */
+/* `agent_counts` (per CPU): every packet that came in is in one of the first group. */
 enum sl_agent_count {
 	SL_AGENT_OTHER, /* nobody's tunnel, untouched as all but the next two are */
 	SL_AGENT_IPIP, /* decapsulated, and up the stack */
@@ -58,6 +81,11 @@ enum sl_agent_count {
 	SL_AGENT_GUE_UNKNOWN, /* a control message, flags, a version or a protocol we do not take */
 	SL_AGENT_DROP_ECN, /* RFC 6040, 4.2: congestion that the inner header cannot tell of */
 	SL_AGENT_DROP_FAILED, /* the kernel could not take the headers off */
+	/* Of services: */
+	SL_AGENT_COOKIES, /* timestamps that went out with a cookie */
+	SL_AGENT_RESTORED, /* echoes given back by the connection's socket */
+	SL_AGENT_RESTORED_HANDSHAKE, /* by `agent_handshakes` */
+	SL_AGENT_NO_SOCKET, /* left as they came: nobody here has such a connection */
 	SL_AGENT_COUNTS,
 };
 

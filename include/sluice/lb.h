@@ -55,6 +55,7 @@ enum sl_lb_keep {
 	SL_LB_KEEP_COOKIE = 0, /* TCP by the cookie in its timestamps; others as with TABLE */
 	SL_LB_KEEP_TABLE = 1, /* connection table, then the row of the hash */
 	SL_LB_KEEP_NONE = 2, /* the row of the hash: breaks when rows change */
+	SL_LB_KEEP_AGENT = 4, /* as COOKIE, but servers write it and restore what it was in */
 	SL_LB_KEEP_QUIC = 5, /* UDP by the server's connection id; what has none as with TABLE */
 };
 

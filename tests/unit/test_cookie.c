@@ -62,6 +62,44 @@ Test(cookie, beyond_half_a_period_it_is_another_timestamp)
 	cr_expect_neq(sl_cookie_restore(12345u << 9, 9, 12345 + half + 1), 12345);
 }
 
+/*
+ * The server's own clock, which began anywhere, plus the offset of a connection, which is any: a
+ * timestamp of up to a period ago, or one that another CPU's reading of the clock is ahead of.
+ */
+static void restore_own(uint32_t bits, unsigned draws)
+{
+	const uint32_t period = 1u << (32 - bits), oldest = period - 1 - SL_COOKIE_AHEAD_MS;
+
+	for (unsigned i = 0; i < draws; i++) {
+		uint32_t offset = draw(), clock = i & 1 ? draw() : draw() * period + draw() % 5 - 2;
+		uint32_t age = i & 2 ? draw() % (oldest + 1) : oldest - draw() % 3;
+		uint32_t stamp =
+			clock + offset - (i & 8 ? age : -(draw() % (SL_COOKIE_AHEAD_MS + 1)));
+		uint32_t wire = stamp << bits | (draw() & ((1u << bits) - 1));
+
+		cr_assert_eq(sl_cookie_restore_past(wire, bits, clock + offset), stamp,
+			     "n=%u: %08x from %08x, clock at %08x", bits, stamp, wire,
+			     clock + offset);
+	}
+}
+
+Test(cookie, a_server_restores_its_own_exactly, .timeout = 60)
+{
+	for (uint32_t bits = SL_LB_COOKIE_MIN; bits <= SL_LB_COOKIE_MAX; bits++)
+		restore_own(bits, 10000000);
+}
+
+Test(cookie, beyond_a_period_of_its_own_it_is_another_timestamp)
+{
+	const uint32_t period = 1u << (32 - 9);
+
+	cr_expect_eq(
+		sl_cookie_restore_past(12345u << 9, 9, 12345 + period - 1 - SL_COOKIE_AHEAD_MS),
+		12345);
+	cr_expect_neq(sl_cookie_restore_past(12345u << 9, 9, 12345 + period - SL_COOKIE_AHEAD_MS),
+		      12345);
+}
+
 static struct sl_lb_ends some_ends(void)
 {
 	struct sl_lb_ends e = {.client_port = (uint16_t)draw(),

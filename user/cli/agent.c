@@ -12,10 +12,12 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 #include "platform/agent.h"
+#include "platform/agent_lb.h"
 #include "platform/lb_config.h"
 
 struct agent_options {
-	struct opt_list ifaces, vips, from;
+	struct opt_list ifaces, vips, from, self;
+	const char *file;
 	uint32_t gue_port;
 	const char *name;
 };
@@ -27,20 +29,27 @@ struct agent_options {
 
 static const struct opt_spec attach_spec = {
 	.command = "agent attach",
-	.summary = "take off what balancers put around packets for VIPs (IP in IP, GUE)",
+	.summary = "take off balancers' tunnels (IP in IP, GUE), write their cookies",
 	.args =
 		(const struct opt_arg[]){
 			ARG_LIST(struct agent_options, ifaces, "IF", false,
 				 "interfaces that the balancers' packets come in by"),
 			ARG_END},
 	.options =
-		(const struct opt[]){OPT_LIST(struct agent_options, vips, 'v', "vip", "ADDRESS",
-					      "what is in the tunnel is for it; repeatable"),
-				     OPT_LIST(struct agent_options, from, 'f', "from", "PREFIX",
-					      "balancers: 10.0.0.0/24; repeatable (default: any)"),
-				     OPT_U32(struct agent_options, gue_port, 'g', "gue-port",
-					     "PORT", 1, 65535, "UDP port of GUE (default 6080)"),
-				     NAME_OPTION, OPT_END},
+		(const struct opt[]){
+			OPT_LIST(struct agent_options, vips, 'v', "vip", "ADDRESS",
+				 "what is in the tunnel is for it; repeatable"),
+			OPT_LIST(struct agent_options, from, 'f', "from", "PREFIX",
+				 "balancers: 10.0.0.0/24; repeatable (default: any)"),
+			OPT_U32(struct agent_options, gue_port, 'g', "gue-port", "PORT", 1, 65535,
+				"UDP port of GUE (default 6080)"),
+			OPT_STRING(struct agent_options, file, 'l', "lb", "FILE",
+				   "the balancer's file, sluice-lb(5): VIPs and "
+				   "cookies of this host"),
+			OPT_LIST(struct agent_options, self, 's', "self", "ADDRESS",
+				 "this host among its servers; repeatable (default: its "
+				 "addresses)"),
+			NAME_OPTION, OPT_END},
 };
 
 static bool is_v4(const __be32 addr[4])
@@ -80,22 +89,37 @@ static int parse_prefix(const char *text, struct sl_agent_prefix *prefix)
 	return 0;
 }
 
-static int read_words(const struct agent_options *options, struct sl_agent_config *config)
+static int read_addresses(const char *option, const struct opt_list *list, struct sl_agent_vip *to)
 {
 	bool v6;
 
-	if (!options->vips.n)
-		return opt_usage(&attach_spec, "--vip is missing: say whose packets are in the "
-					       "tunnel, such as --vip 192.0.2.1");
-	if (options->vips.n > SL_AGENT_MAX_VIPS || options->from.n > SL_AGENT_MAX_FROM)
-		return opt_usage(&attach_spec, "more than %d of --vip or --from: leave some out",
-				 SL_AGENT_MAX_VIPS);
-	for (unsigned i = 0; i < options->vips.n; i++)
-		if (sl_lb_address_parse(options->vips.v[i], config->vips[i].addr, &v6))
+	if (list->n > SL_AGENT_MAX_VIPS)
+		return opt_usage(&attach_spec, "more than %d of %s: leave some out",
+				 SL_AGENT_MAX_VIPS, option);
+	for (unsigned i = 0; i < list->n; i++)
+		if (sl_lb_address_parse(list->v[i], to[i].addr, &v6))
 			return opt_usage(&attach_spec,
-					 "--vip: \"%s\" is no address: write one such as 192.0.2.1 "
+					 "%s: \"%s\" is no address: write one such as 192.0.2.1 "
 					 "or 2001:db8::1",
-					 options->vips.v[i]);
+					 option, list->v[i]);
+	return 0;
+}
+
+static int read_words(const struct agent_options *options, struct sl_agent_config *config)
+{
+	int status;
+
+	if (!options->vips.n && !options->file)
+		return opt_usage(&attach_spec, "--vip or --lb is missing: say whose packets are in "
+					       "the tunnel, such as --vip 192.0.2.1");
+	if (options->self.n && !options->file)
+		return opt_usage(&attach_spec, "--self is about the file: say --lb FILE");
+	status = read_addresses("--vip", &options->vips, config->vips);
+	if (status)
+		return status;
+	if (options->from.n > SL_AGENT_MAX_FROM)
+		return opt_usage(&attach_spec, "more than %d of --from: leave some out",
+				 SL_AGENT_MAX_FROM);
 	for (unsigned i = 0; i < options->from.n; i++)
 		if (parse_prefix(options->from.v[i], &config->from[i]))
 			return opt_usage(&attach_spec,
@@ -106,18 +130,68 @@ static int read_words(const struct agent_options *options, struct sl_agent_confi
 	config->from_n = options->from.n;
 	if (!config->from_n) /* all zeros: every address there is */
 		config->from_n = 1;
-	config->gue_port = htons((uint16_t)options->gue_port);
+	config->gue_port = htons(SL_AGENT_GUE_PORT);
 	return 0;
+}
+
+/* What the balancer's file says to this host. */
+static int read_file(const struct agent_options *options, struct sl_lb_config *lb,
+		     struct sl_agent_config *config)
+{
+	struct sl_agent_vip *self = calloc(SL_AGENT_MAX_VIPS, sizeof(*self));
+	struct sl_error err;
+	int status, rc, n;
+
+	if (!self)
+		return EXIT_FAILED;
+	status = read_addresses("--self", &options->self, self);
+	if (status)
+		goto out;
+	n = options->self.n ? (int)options->self.n : sl_agent_self(self, SL_AGENT_MAX_VIPS);
+	rc = n < 0 ? sl_error_set(&err, n, "cannot read this host's addresses: %s", strerror(-n))
+		   : sl_lb_config_read(options->file, lb, &err);
+	if (!rc) {
+		rc = sl_agent_from_lb(lb, self, (unsigned)n, config, &err);
+		if (rc) {
+			sl_lb_config_free(lb);
+			status = opt_usage(&attach_spec, "%s: %s", options->file, err.text);
+			goto out;
+		}
+	}
+	status = rc ? opt_refuse(&attach_spec, rc, &err) : 0;
+out:
+	free(self);
+	return status;
+}
+
+/* Secrets first: a service without one would write another's cookies. */
+static int put_on(const struct agent_options *options, const struct sl_lb_config *lb,
+		  const struct sl_agent_config *config)
+{
+	struct sl_agent agent;
+	struct sl_error err;
+	bool created;
+	int rc = sl_agent_claim(options->name, &agent, &created, &err);
+
+	if (!rc) {
+		rc = options->file ? sl_agent_secrets(&agent, lb, &err) : 0;
+		if (!rc)
+			rc = sl_agent_apply(&agent, config, &err);
+		for (unsigned i = 0; !rc && i < options->ifaces.n; i++)
+			rc = sl_agent_attach(&agent, options->ifaces.v[i], &err);
+		if (rc && created)
+			sl_agent_remove(&agent);
+		sl_agent_close(&agent);
+	}
+	return rc ? opt_refuse(&attach_spec, rc, &err) : 0;
 }
 
 static int attach(int argc, char **argv)
 {
-	struct agent_options options = {.name = "agent", .gue_port = SL_AGENT_GUE_PORT};
+	struct agent_options options = {.name = "agent"};
+	struct sl_lb_config lb = {.vips = NULL};
 	struct sl_agent_config *config;
-	struct sl_agent agent;
-	struct sl_error err;
-	int status, rc;
-	bool created;
+	int status;
 
 	if (!opt_parse(&attach_spec, argc, argv, &options, &status))
 		return status;
@@ -125,19 +199,13 @@ static int attach(int argc, char **argv)
 	if (!config)
 		return EXIT_FAILED;
 	status = read_words(&options, config);
-	if (status)
-		goto out;
-	rc = sl_agent_claim(options.name, &agent, &created, &err);
-	if (!rc) {
-		rc = sl_agent_apply(&agent, config, &err);
-		for (unsigned i = 0; !rc && i < options.ifaces.n; i++)
-			rc = sl_agent_attach(&agent, options.ifaces.v[i], &err);
-		if (rc && created)
-			sl_agent_remove(&agent);
-		sl_agent_close(&agent);
-	}
-	status = rc ? opt_refuse(&attach_spec, rc, &err) : 0;
-out:
+	if (!status && options.file)
+		status = read_file(&options, &lb, config);
+	if (!status && options.gue_port)
+		config->gue_port = htons((uint16_t)options.gue_port);
+	if (!status)
+		status = put_on(&options, &lb, config);
+	sl_lb_config_free(&lb);
 	free(config);
 	return status;
 }
@@ -161,6 +229,10 @@ static const char *const count_names[SL_AGENT_COUNTS] = {
 	[SL_AGENT_GUE_UNKNOWN] = "gue_unknown",
 	[SL_AGENT_DROP_ECN] = "drop_ecn",
 	[SL_AGENT_DROP_FAILED] = "drop_failed",
+	[SL_AGENT_COOKIES] = "cookies",
+	[SL_AGENT_RESTORED] = "restored",
+	[SL_AGENT_RESTORED_HANDSHAKE] = "restored_handshake",
+	[SL_AGENT_NO_SOCKET] = "no_socket",
 };
 
 static json_t *counts_json(const struct sl_agent *agent)
@@ -211,6 +283,24 @@ static json_t *from_json(const struct sl_agent_config *config)
 	return list;
 }
 
+static json_t *services_json(const struct sl_agent_config *config)
+{
+	json_t *list = json_array();
+	char end[64], vip[64];
+
+	for (unsigned i = 0; i < config->services_n; i++) {
+		const struct sl_agent_end *e = &config->ends[i];
+		const struct sl_agent_service *s = &config->services[i];
+
+		sl_lb_end_text(e->addr, !is_v4(e->addr), e->port, end, sizeof(end));
+		sl_lb_end_text(s->vip, !is_v4(s->vip), s->port, vip, sizeof(vip));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:i, s:i}", "end", end, "vip", vip,
+						"id", s->server, "cookie_bits", s->bits));
+	}
+	return list;
+}
+
 static json_t *agent_json(const struct sl_agent *agent)
 {
 	struct sl_agent_config *config = calloc(1, sizeof(*config));
@@ -223,13 +313,20 @@ static json_t *agent_json(const struct sl_agent *agent)
 		if (if_indextoname(ifindex[i], name))
 			json_array_append_new(ifaces, json_string(name));
 	if (config && !sl_agent_read(agent, config))
-		all = json_pack("{s:s, s:O, s:o, s:o, s:i, s:o}", "name", agent->name, "interfaces",
-				ifaces, "vips", vips_json(config), "from", from_json(config),
-				"gue_port", ntohs(config->gue_port), "counts", counts_json(agent));
+		all = json_pack("{s:s, s:O, s:o, s:o, s:i, s:o, s:o}", "name", agent->name,
+				"interfaces", ifaces, "vips", vips_json(config), "from",
+				from_json(config), "gue_port", ntohs(config->gue_port), "services",
+				services_json(config), "counts", counts_json(agent));
 	json_decref(ifaces);
 	free(config);
 	return all;
 }
+
+static const struct column service_columns[] = {
+	{"end", "END", ALIGN_LEFT, NULL}, {"vip", "VIP", ALIGN_LEFT, NULL},
+	{"id", "ID", ALIGN_RIGHT, NULL},  {"cookie_bits", "COOKIE BITS", ALIGN_RIGHT, NULL},
+	{NULL, NULL, ALIGN_LEFT, NULL},
+};
 
 static void print_list(const char *title, const json_t *list)
 {
@@ -255,8 +352,12 @@ static int print_agent(const struct sl_agent *agent)
 	print_list("from", json_object_get(all, "from"));
 	printf("gue port %lld\n\n",
 	       (long long)json_integer_value(json_object_get(all, "gue_port")));
+	if (json_array_size(json_object_get(all, "services"))) {
+		output_table(json_object_get(all, "services"), service_columns);
+		putchar('\n');
+	}
 	json_object_foreach (json_object_get(all, "counts"), key, value)
-		printf("%-12s %lld\n", key, (long long)json_integer_value(value));
+		printf("%-18s %lld\n", key, (long long)json_integer_value(value));
 	json_decref(all);
 	return 0;
 }

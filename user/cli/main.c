@@ -41,7 +41,7 @@ static const struct command commands[] = {
 	{"sim", cmd_sim, "simulate a scenario: policies side by side"},
 	{"sched", cmd_sched, "run a trace of tasks under a fair-share policy"},
 	{"lb", cmd_lb, "a load balancer in XDP: VIPs, servers, cookies"},
-	{"agent", cmd_agent, "on a server: take off what balancers put around packets"},
+	{"agent", cmd_agent, "on a server: take off balancers' tunnels, write their cookies"},
 	{"version", cmd_version, "print the version"},
 };
 

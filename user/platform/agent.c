@@ -13,6 +13,7 @@
 #include "agent.skel.h"
 #include "platform/agent.h"
 #include "platform/hook.h"
+#include "platform/lb_secret.h"
 #include "platform/netns.h"
 #include "platform/pinned.h"
 #include "platform/tc.h"
@@ -21,15 +22,17 @@
 _Static_assert(SL_AGENT_ABI_VERSION == 1, "it is in the directory's name");
 
 static const char *const names[SL_AGENT_OBJECTS] = {
-	[SL_AGENT_O_CONTROL] = "agent_control", [SL_AGENT_O_VIPS] = "agent_vips",
-	[SL_AGENT_O_FROM] = "agent_from",	[SL_AGENT_O_PORTS] = "agent_ports",
-	[SL_AGENT_O_COUNTS] = "agent_counts",	[SL_AGENT_O_IN] = "sluice_agent_in",
+	[SL_AGENT_O_CONTROL] = "agent_control",	  [SL_AGENT_O_VIPS] = "agent_vips",
+	[SL_AGENT_O_FROM] = "agent_from",	  [SL_AGENT_O_PORTS] = "agent_ports",
+	[SL_AGENT_O_SERVICES] = "agent_services", [SL_AGENT_O_OUT] = "sluice_agent_out",
+	[SL_AGENT_O_COUNTS] = "agent_counts",	  [SL_AGENT_O_IN] = "sluice_agent_in",
 };
 
 static const struct {
 	enum sl_tc_way way;
 	enum sl_agent_object prog;
 } hooks[] = {
+	{SL_TC_OUT, SL_AGENT_O_OUT},
 	{SL_TC_IN, SL_AGENT_O_IN},
 };
 #define HOOKS (sizeof(hooks) / sizeof(hooks[0]))
@@ -157,14 +160,18 @@ static bool among(const void *key, size_t size, const void *keys, unsigned n)
 	return false;
 }
 
-/* The map's keys become these: new ones come before old ones go. */
-static int set_keys(int map, const void *keys, size_t size, unsigned n)
+/*
+ * The map's keys become these, with values of `value_size` or (0) the same for all: new ones come
+ * before old ones go.
+ */
+static int set_entries(int map, const void *keys, size_t size, const void *values,
+		       size_t value_size, unsigned n)
 {
 	char key[32], after[32], *last = NULL;
-	uint32_t one = 1;
 
 	for (unsigned i = 0; i < n; i++)
-		if (bpf_map_update_elem(map, (const char *)keys + i * size, &one, BPF_ANY))
+		if (bpf_map_update_elem(map, (const char *)keys + i * size,
+					(const char *)values + i * value_size, BPF_ANY))
 			return -errno;
 	while (!bpf_map_get_next_key(map, last, key)) {
 		if (among(key, size, keys, n)) {
@@ -190,19 +197,39 @@ static unsigned get_keys(int map, void *keys, size_t size, unsigned max)
 int sl_agent_apply(const struct sl_agent *agent, const struct sl_agent_config *config,
 		   struct sl_error *err)
 {
+	const uint32_t one = 1;
 	struct sl_agent_control ctl;
 	int rc = read_control(agent, &ctl);
 
 	ctl.gue_port = config->gue_port;
 	if (!rc)
-		rc = set_keys(agent->fd[SL_AGENT_O_FROM], config->from, sizeof(config->from[0]),
-			      config->from_n);
+		rc = set_entries(agent->fd[SL_AGENT_O_FROM], config->from, sizeof(config->from[0]),
+				 &one, 0, config->from_n);
 	if (!rc)
-		rc = set_keys(agent->fd[SL_AGENT_O_VIPS], config->vips, sizeof(config->vips[0]),
-			      config->vips_n);
+		rc = set_entries(agent->fd[SL_AGENT_O_VIPS], config->vips, sizeof(config->vips[0]),
+				 &one, 0, config->vips_n);
+	if (!rc)
+		rc = set_entries(agent->fd[SL_AGENT_O_SERVICES], config->ends,
+				 sizeof(config->ends[0]), config->services,
+				 sizeof(config->services[0]), config->services_n);
 	if (!rc)
 		rc = write_control(agent, &ctl);
 	return rc ? sl_error_set(err, rc, "cannot write the agent's maps: %s", strerror(-rc)) : 0;
+}
+
+int sl_agent_secrets(const struct sl_agent *agent, const struct sl_lb_config *lb,
+		     struct sl_error *err)
+{
+	struct sl_agent_control ctl;
+	int rc = read_control(agent, &ctl);
+
+	if (!rc) {
+		rc = sl_secret_check(ctl.key, ctl.phase, lb, err);
+		if (rc)
+			return rc;
+		rc = sl_secret_store(agent->fd[SL_AGENT_O_CONTROL], &ctl, ctl.key, &ctl.phase, lb);
+	}
+	return rc ? sl_error_set(err, rc, "cannot write the agent's secret: %s", strerror(-rc)) : 0;
 }
 
 int sl_agent_read(const struct sl_agent *agent, struct sl_agent_config *config)
@@ -217,6 +244,11 @@ int sl_agent_read(const struct sl_agent *agent, struct sl_agent_config *config)
 				  SL_AGENT_MAX_VIPS);
 	config->from_n = get_keys(agent->fd[SL_AGENT_O_FROM], config->from, sizeof(config->from[0]),
 				  SL_AGENT_MAX_FROM);
+	config->services_n = get_keys(agent->fd[SL_AGENT_O_SERVICES], config->ends,
+				      sizeof(config->ends[0]), SL_AGENT_MAX_VIPS);
+	for (unsigned i = 0; i < config->services_n; i++)
+		bpf_map_lookup_elem(agent->fd[SL_AGENT_O_SERVICES], &config->ends[i],
+				    &config->services[i]);
 	return 0;
 }
 

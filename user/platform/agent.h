@@ -11,15 +11,17 @@
 
 #include <sluice/agent.h>
 
-#include "platform/instance.h"
+#include "platform/lb_config.h"
 
 enum sl_agent_object {
 	SL_AGENT_O_CONTROL,
 	SL_AGENT_O_VIPS,
 	SL_AGENT_O_FROM,
+	SL_AGENT_O_SERVICES,
 	SL_AGENT_O_PORTS,
 	SL_AGENT_O_COUNTS,
-	SL_AGENT_O_IN, /* program */
+	SL_AGENT_O_OUT, /* programs */
+	SL_AGENT_O_IN,
 	SL_AGENT_OBJECTS,
 };
 
@@ -29,13 +31,16 @@ struct sl_agent {
 	int fd[SL_AGENT_OBJECTS]; /* enum sl_agent_object */
 };
 
-/* What an agent is to take off, and of whom. */
+/* What an agent is to take off, and of whom; and whose timestamps carry a cookie. */
 struct sl_agent_config {
 	struct sl_agent_vip vips[SL_AGENT_MAX_VIPS];
 	unsigned vips_n;
 	struct sl_agent_prefix from[SL_AGENT_MAX_FROM];
 	unsigned from_n;
 	__be16 gue_port;
+	struct sl_agent_end ends[SL_AGENT_MAX_VIPS];
+	struct sl_agent_service services[SL_AGENT_MAX_VIPS]; /* of ends[] */
+	unsigned services_n;
 };
 
 /* Open what is pinned. -ENOENT: no such agent. */
@@ -47,6 +52,10 @@ void sl_agent_close(struct sl_agent *agent);
 /* Make the maps what the configuration says; what both have stays there throughout. */
 int sl_agent_apply(const struct sl_agent *agent, const struct sl_agent_config *config,
 		   struct sl_error *err);
+/* The secrets of a balancer's configuration, which is refused if it cannot follow what is in force.
+ */
+int sl_agent_secrets(const struct sl_agent *agent, const struct sl_lb_config *lb,
+		     struct sl_error *err);
 /* What the maps say. */
 int sl_agent_read(const struct sl_agent *agent, struct sl_agent_config *config);
 

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "platform/lb.h"
 #include "platform/lb_check.h"
 #include "platform/lb_direct.h"
 #include "platform/lb_quic.h"
+#include "platform/lb_secret.h"
 #include "platform/lock.h"
 
 static int refused(struct sl_error *err, const char *what)
@@ -258,6 +258,16 @@ static void remove_vips(const struct sl_lb *lb, const struct sl_lb_config *confi
 	}
 }
 
+static int check_control(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
+{
+	struct sl_lb_control ctl;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
+		return refused(err, "lb_control");
+	return sl_secret_check(ctl.key, ctl.phase, config, err);
+}
+
 static int apply_control(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
 {
 	struct sl_lb_control ctl;
@@ -265,18 +275,10 @@ static int apply_control(struct sl_lb *lb, const struct sl_lb_config *config, st
 
 	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
 		return refused(err, "lb_control");
-	if (config->has_secret && !ctl.key[0][0] && !ctl.key[0][1])
-		memcpy(ctl.key[0], config->secret, sizeof(ctl.key[0]));
-	for (unsigned i = 0; i < 2; i++)
-		if (!ctl.key[i][0] && !ctl.key[i][1] &&
-		    getrandom(ctl.key[i], sizeof(ctl.key[i]), 0) != sizeof(ctl.key[i]))
-			return refused(err, "a secret");
 	ctl.inserts_max = config->inserts_max;
-	if (bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY))
-		return refused(err, "lb_control");
-	if (config->has_secret && memcmp(ctl.key[ctl.phase & 1], config->secret, 16) != 0)
-		return sl_lb_rotate(lb, config->secret, err);
-	return 0;
+	return sl_secret_store(lb->map[SL_LB_M_CONTROL], &ctl, ctl.key, &ctl.phase, config)
+		       ? refused(err, "lb_control")
+		       : 0;
 }
 
 static int apply_vips(const struct sl_lb *lb, const struct sl_lb_config *config,
@@ -314,6 +316,8 @@ int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_e
 	if (rc)
 		return sl_error_set(err, rc, "cannot read the VIPs: %s", strerror(-rc));
 	rc = sl_lb_check(lb, config, vips, n, &ids, err);
+	if (!rc)
+		rc = check_control(lb, config, err);
 	if (!rc)
 		rc = apply_control(lb, config, err);
 	if (!rc)
@@ -388,11 +392,30 @@ int sl_lb_set(struct sl_lb *lb, const __be32 addr[4], __be16 port, enum sl_lb_st
 				"there is no such server: `sluice lb show` lists them");
 }
 
+static bool has_agents(const struct sl_lb *lb)
+{
+	struct sl_lb_vip_entry *vips;
+	bool has = false;
+	unsigned n;
+
+	if (sl_lb_vips(lb, &vips, &n))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		has |= vips[i].vip.keep == SL_LB_KEEP_AGENT;
+	free(vips);
+	return has;
+}
+
 int sl_lb_rotate(struct sl_lb *lb, const __u64 secret[2], struct sl_error *err)
 {
 	struct sl_lb_control ctl;
 	uint32_t zero = 0;
 
+	if (has_agents(lb))
+		return sl_error_set(err, -EBUSY,
+				    "VIPs with keep: agent need their servers to know the secret: "
+				    "change secret and secret_phase in the file, apply it here and "
+				    "then give it to the agents");
 	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
 		return refused(err, "lb_control");
 	memcpy(ctl.key[(ctl.phase & 1) ^ 1], secret, 16);

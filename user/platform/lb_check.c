@@ -26,14 +26,17 @@ const struct sl_lb_vip_entry *sl_lb_find_vip(const struct sl_lb_vip_entry *vips,
 	return NULL;
 }
 
-static bool has_cookies(const struct sl_lb_vip_key *key, unsigned keep)
+/* How its cookies are made: by whom clients' timestamps are what they are. -1: it has none. */
+static int cookies(const struct sl_lb_vip_key *key, unsigned keep)
 {
-	return key->proto == IPPROTO_TCP && keep == SL_LB_KEEP_COOKIE;
+	return key->proto == IPPROTO_TCP && (keep == SL_LB_KEEP_COOKIE || keep == SL_LB_KEEP_AGENT)
+		       ? (int)keep
+		       : -1;
 }
 
 static unsigned id_limit(const struct sl_lb_vip_config *v)
 {
-	return has_cookies(&v->key, v->keep) ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
+	return cookies(&v->key, v->keep) >= 0 ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
 }
 
 /* --- VIPs: clients hold timestamps as they were written until now */
@@ -41,13 +44,12 @@ static unsigned id_limit(const struct sl_lb_vip_config *v)
 static int check_vip(const struct sl_lb_vip_config *v, const struct sl_lb_vip_entry *old,
 		     struct sl_error *err)
 {
-	bool now = has_cookies(&v->key, v->keep),
-	     then = old && has_cookies(&old->key, old->vip.keep);
+	int now = cookies(&v->key, v->keep), then = old ? cookies(&old->key, old->vip.keep) : -1;
 	char address[64];
 
 	bool nat = v->forward == SL_LB_NAT, was_nat = old && old->vip.forward == SL_LB_NAT;
 
-	if (!old || (nat == was_nat && now == then && (!now || v->bits == old->vip.bits)))
+	if (!old || (nat == was_nat && now == then && (now < 0 || v->bits == old->vip.bits)))
 		return 0;
 	sl_lb_end_text(v->key.addr, v->v6, v->key.port, address, sizeof(address));
 	if (nat != was_nat)

@@ -8,6 +8,7 @@
 
 #include "platform/config_values.h"
 #include "platform/lb_config_check.h"
+#include "platform/lb_config_secret.h"
 #include "platform/lb_config_direct.h"
 #include "platform/lb_config_quic.h"
 #include "platform/pin.h"
@@ -70,10 +71,8 @@ static SL_YAML_SETTER(set_select)
 
 /* Numbers are the ABI's, and not all of them have a word. */
 static const char *const keep_words[] = {
-	[SL_LB_KEEP_COOKIE] = "cookie",
-	[SL_LB_KEEP_TABLE] = "table",
-	[SL_LB_KEEP_NONE] = "none",
-	[SL_LB_KEEP_QUIC] = "quic",
+	[SL_LB_KEEP_COOKIE] = "cookie", [SL_LB_KEEP_TABLE] = "table", [SL_LB_KEEP_NONE] = "none",
+	[SL_LB_KEEP_AGENT] = "agent",	[SL_LB_KEEP_QUIC] = "quic",
 };
 #define KEEP_WORDS (sizeof(keep_words) / sizeof(keep_words[0]))
 
@@ -129,22 +128,6 @@ static SL_YAML_SETTER(set_name)
 }
 
 /* Sixteen bytes in hexadecimal. */
-static SL_YAML_SETTER(set_secret)
-{
-	const char *text = sl_yaml_text(node);
-	struct sl_lb_config *c = base;
-	char half[2][17] = {{0}};
-
-	if (!text || strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
-		return bad(y, node, f);
-	memcpy(half[0], text, 16);
-	memcpy(half[1], text + 16, 16);
-	c->secret[0] = strtoull(half[0], NULL, 16);
-	c->secret[1] = strtoull(half[1], NULL, 16);
-	c->has_secret = true;
-	return c->secret[0] || c->secret[1] ? 0 : bad(y, node, f); /* zeros stand for none */
-}
-
 int sl_lb_address_parse(const char *text, __be32 addr[4], bool *v6)
 {
 	memset(addr, 0, 4 * sizeof(*addr));
@@ -326,7 +309,7 @@ static const struct sl_yaml_field vip_fields[] = {
 	 .min = 1, .max = SL_LB_CANDIDATES,
 	 .mend = "write 1 to 8: servers that are compared for a connection"},
 	{"keep", set_keep, offsetof(struct sl_lb_vip_config, keep),
-	 .mend = "write cookie, table, quic or none"},
+	 .mend = "write cookie, table, agent, quic or none"},
 	{"cookie_bits", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, bits),
 	 .min = SL_LB_COOKIE_MIN, .max = SL_LB_COOKIE_MAX,
 	 .mend = "write a whole number, 8 to 16; 9 is safe for idle connections"},
@@ -427,8 +410,12 @@ static const struct sl_yaml_field fields[] = {
 	{"name", set_name, offsetof(struct sl_lb_config, name),
 	 .mend = "write 1 to 31 letters, digits, dashes, underscores"},
 	{"interfaces", set_ifaces, 0, .mend = ""},
-	{"secret", set_secret, 0,
+	{"secret", sl_lb_set_secret, 0,
 	 .mend = "write 32 hexadecimal digits, the same on every balancer: openssl rand -hex 16"},
+	{"secret_before", sl_lb_set_before, 0,
+	 .mend = "write the 32 hexadecimal digits that secret was before"},
+	{"secret_phase", sl_lb_set_phase, 0,
+	 .mend = "write 0 or 1, another than for the secret before"},
 	{"inserts", sl_yaml_set_unsigned, offsetof(struct sl_lb_config, inserts_max), .max = 1e9,
 	 .mend = "write a whole number: new entries of the connection table, per CPU and second"},
 	{"metrics", set_metrics, 0,
@@ -494,8 +481,10 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 	yaml_node_t *root;
 	int rc = sl_yaml_open(&y, file, err);
 
-	*config = (struct sl_lb_config){
-		.name = "lb", .inserts_max = INSERTS_DEFAULT, .refill_ns = REFILL_DEFAULT_NS};
+	*config = (struct sl_lb_config){.name = "lb",
+					.phase = -1,
+					.inserts_max = INSERTS_DEFAULT,
+					.refill_ns = REFILL_DEFAULT_NS};
 	if (rc)
 		return rc;
 	root = yaml_document_get_root_node(&y.doc);
@@ -510,6 +499,8 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 		rc = check_secret(&y, root, config);
 	if (!rc)
 		rc = check_ends(&y, root, config);
+	if (!rc)
+		rc = sl_lb_secret_check(&y, root, config);
 	yaml_document_delete(&y.doc);
 	if (rc)
 		sl_lb_config_free(config);

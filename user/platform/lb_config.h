@@ -75,6 +75,9 @@ struct sl_lb_config {
 	unsigned ifaces_n;
 	bool has_secret;
 	__u64 secret[2];
+	int phase; /* of the secret: 0 or 1; -1: the one that is in force, or the other after it */
+	bool has_before;
+	__u64 before[2]; /* the secret of the other phase */
 	unsigned inserts_max;
 	uint64_t refill_ns;
 	bool metrics;

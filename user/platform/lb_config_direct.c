@@ -63,7 +63,7 @@ static int check_direct(struct sl_yaml *y, const yaml_node_t *item,
 		return sl_yaml_error(
 			y, item,
 			"keep: cookie: with forward: %s a server's answers do not pass "
-			"here, so no cookie gets into them: write keep: table, or "
+			"here, so no cookie gets into them: write keep: agent, keep: table, or "
 			"forward: nat",
 			forward);
 	if (v->has_source && v->forward == SL_LB_L2)

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/lb_config_secret.h"
+
+static int read_secret(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f,
+		       __u64 secret[2])
+{
+	const char *text = sl_yaml_text(node);
+	char half[2][17] = {{0}};
+
+	if (!text || strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
+		return sl_yaml_bad_value(y, node, f);
+	memcpy(half[0], text, 16);
+	memcpy(half[1], text + 16, 16);
+	secret[0] = strtoull(half[0], NULL, 16);
+	secret[1] = strtoull(half[1], NULL, 16);
+	/* zeros stand for none */
+	return secret[0] || secret[1] ? 0 : sl_yaml_bad_value(y, node, f);
+}
+
+int sl_lb_set_secret(struct sl_yaml *y, const yaml_node_t *node, void *base,
+		     const struct sl_yaml_field *f)
+{
+	struct sl_lb_config *c = base;
+
+	c->has_secret = true;
+	return read_secret(y, node, f, c->secret);
+}
+
+int sl_lb_set_before(struct sl_yaml *y, const yaml_node_t *node, void *base,
+		     const struct sl_yaml_field *f)
+{
+	struct sl_lb_config *c = base;
+
+	c->has_before = true;
+	return read_secret(y, node, f, c->before);
+}
+
+int sl_lb_set_phase(struct sl_yaml *y, const yaml_node_t *node, void *base,
+		    const struct sl_yaml_field *f)
+{
+	const char *text = sl_yaml_text(node);
+
+	if (!text || (strcmp(text, "0") != 0 && strcmp(text, "1") != 0))
+		return sl_yaml_bad_value(y, node, f);
+	((struct sl_lb_config *)base)->phase = *text - '0';
+	return 0;
+}
+
+/* Agents may start later than the balancer, so both must know which phase a secret has. */
+int sl_lb_secret_check(struct sl_yaml *y, const yaml_node_t *root, struct sl_lb_config *c)
+{
+	bool agents = false;
+
+	for (unsigned i = 0; i < c->vips_n; i++)
+		agents |= c->vips[i].keep == SL_LB_KEEP_AGENT;
+	if (agents && !c->has_secret)
+		return sl_yaml_error(
+			y, root,
+			"secret is missing: keep: agent needs the one that the servers' "
+			"agents have: openssl rand -hex 16");
+	if (agents && c->phase < 0)
+		c->phase = 0;
+	if ((c->has_before || c->phase > 0) && !c->has_secret)
+		return sl_yaml_error(y, root, "secret is missing: %s is about it",
+				     c->has_before ? "secret_before" : "secret_phase");
+	if (c->has_before && c->phase < 0)
+		return sl_yaml_error(y, root,
+				     "secret_phase is missing: secret_before has the other one: "
+				     "write 0 or 1");
+	return 0;
+}
