@@ -212,8 +212,10 @@ static __always_inline struct sl_lb_cores *lb_core_meet(const struct lb *k, __u8
 static __always_inline int lb_core_pick(const struct lb *k, const struct sl_lb_table *t,
 					struct lb_choice *c, struct lb_candidate *to)
 {
-	struct sl_lb_cores *cores = lb_cores_of(&c->server);
+	struct sl_lb_cores *cores;
 
+	to->server = c->server; /* Linux 6.1 takes no key out of what a function is given */
+	cores = lb_cores_of(&to->server);
 	to->now_ns = bpf_ktime_get_coarse_ns();
 	if (!cores || !lb_core_fresh(cores, to->now_ns))
 		return -1;
