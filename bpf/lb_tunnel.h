@@ -20,8 +20,8 @@
 #define LB_IP_IPV6 41
 
 /*
- * Outer source of a packet that the stack forwards while it resolves the next hop. It would not
- * take one of the balancer's own addresses from outside. RFC 7600 and 6666: nobody's.
+ * Outer source of a packet that the stack forwards while it resolves the next hop, if the usual one
+ * is the balancer's own, which the stack would not take from outside. RFC 7600 and 6666: nobody's.
  */
 #define LB_NOBODY4 0xc0000008u /* 192.0.0.8 */
 #define LB_NOBODY6 0x01000000u /* 100::1 */
@@ -82,7 +82,7 @@ static __always_inline __u64 lb_inner_sum(struct xdp_md *ctx, const struct lb *k
 	const __u16 *check = lb_at(ctx, k->p.l4_off + where, sizeof(*check));
 	__u64 sum = sl_sum_swap(0, bpf_htons(k->p.proto), 0);
 
-	if (k->p.flow.fragment || !k->p.flow.ports || k->p.proto == SL_IP_SCTP || !check ||
+	if (!k->p.flow.ports || k->p.proto == SL_IP_SCTP || !check ||
 	    (k->p.proto == SL_IP_UDP && !*check))
 		return 0;
 	if (k->ends.v6) {
@@ -143,7 +143,7 @@ static __always_inline int lb_put_outer4(struct xdp_md *ctx, const struct lb *k,
 	ip->protocol = o->proto;
 	ip->check = 0;
 	ip->saddr = t->source[3] | bpf_htonl(o->entropy & t->spread);
-	if (k->resolving)
+	if (k->resolving && !t->foreign)
 		ip->saddr = k->ends.v6 ? bpf_htonl(LB_NOBODY4) : k->p.flow.src[3];
 	ip->daddr = s->addr[3];
 	ip->check = lb_ipv4_check(ip);
@@ -169,9 +169,9 @@ static __always_inline int lb_put_outer6(struct xdp_md *ctx, const struct lb *k,
 	__builtin_memcpy(ip->daddr, s->addr, 16);
 	__builtin_memcpy(ip->saddr, t->source, 16);
 	ip->saddr[3] |= bpf_htonl(o->entropy & t->spread);
-	if (k->resolving && k->ends.v6) {
+	if (k->resolving && !t->foreign && k->ends.v6) {
 		__builtin_memcpy(ip->saddr, k->p.flow.src, 16);
-	} else if (k->resolving) {
+	} else if (k->resolving && !t->foreign) {
 		ip->saddr[0] = bpf_htonl(LB_NOBODY6);
 		ip->saddr[1] = ip->saddr[2] = 0;
 		ip->saddr[3] = bpf_htonl(1);

@@ -112,7 +112,10 @@ struct sl_lb_tunnel {
 	__be32 source[4]; /* of the family of the server */
 	__u16 spread; /* bits of the source's last 16 that differ from flow to flow */
 	__be16 port; /* GUE's destination port */
-	__u32 resv[3];
+	__u8 foreign; /* 1: the source is no address of the balancer's */
+	__u8 kept; /* 1: the kernel keeps the server's neighbour, at our request; XDP does not read
+		      it */
+	__u8 resv[10];
 };
 _Static_assert(sizeof(struct sl_lb_tunnel) == 32, "half a line");
 

@@ -451,7 +451,8 @@ Test(lb_tunnel, the_last_hop_is_not_spent_on_the_tunnel)
 /* Flows of one client differ in the outer source port; packets of one flow do not. */
 Test(lb_tunnel, flows_spread_and_stay)
 {
-	unsigned buckets[64] = {0}, low = 1000, high = 0, port;
+	unsigned buckets[64] = {0}, low = 1000, high = 0, distinct = 0, port;
+	static bool seen[65536];
 	struct outcome out;
 
 	up(UDP, SL_LB_GUE, false);
@@ -462,9 +463,12 @@ Test(lb_tunnel, flows_spread_and_stay)
 		port = get16(out.b, 34);
 		cr_assert_geq(port, 49152);
 		buckets[port % 64]++;
+		distinct += !seen[port];
+		seen[port] = true;
 		run_packet(&p, &out);
 		cr_assert_eq(get16(out.b, 34), port);
 	}
+	cr_expect_gt(distinct, 3300, "%u of 4096; 3,624 by chance of 14 bits", distinct);
 	for (unsigned i = 0; i < 64; i++) {
 		low = buckets[i] < low ? buckets[i] : low;
 		high = buckets[i] > high ? buckets[i] : high;
@@ -582,6 +586,29 @@ Test(lb_tunnel, an_unknown_neighbour_is_resolved_by_the_stack)
 	for (unsigned i = 0; i < 12; i++)
 		check_resolve(i & 1, SL_LB_L2 + i / 4, i >> 1 & 1);
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_RESOLVE), 12);
+}
+
+/* A source that is not the balancer's own is the same then: who lets only that in loses nothing. */
+Test(lb_tunnel, a_foreign_source_stays_while_the_stack_resolves)
+{
+	struct sl_lb_tunnel t = {.foreign = 1};
+	struct outcome out;
+	struct packet p;
+
+	lb_rig_up(&rig, SL_LB_KEEP_TABLE, 9);
+	for (uint32_t six = 0, id; six < 2; six++) {
+		forward(TCP, SL_LB_IPIP, six);
+		id = lb_id(six, 2);
+		lb_address(six, "172.16.3.1", "fdaa::1", t.source);
+		lb_put(rig.skel->maps.lb_tunnels, &id, &t);
+		cr_assert_eq(run("ip neigh del %s dev sv", six ? "fd02::12" : "10.0.2.12"), 0);
+		p = packet(six, TCP);
+		run_packet(&p, &out);
+		cr_assert_eq(out.verdict, XDP_PASS);
+		cr_expect_eq(memcmp(out.b + (six ? 22 : 26), (uint8_t *)t.source + (six ? 0 : 12),
+				    six ? 16 : 4),
+			     0);
+	}
 }
 
 /* A router would send the packet back to whom the VIP is routed to. */

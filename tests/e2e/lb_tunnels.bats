@@ -17,6 +17,12 @@ teardown() { direct_down; }
 	serves 10.9.9.9 ipip 10.7.N.2 fd07:N::2
 	upload 10.9.9.9
 	upload fd09::9
+	direct_file ipip 10.7.N.2 fd07:N::2 1 2 | sed '/ 10.9.9.9,/s|forward: ipip|&, source: 10.7.100.0/24|' >"$BATS_TEST_TMPDIR/lb.yaml"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	in_pool lb ip neigh flush to 10.7.0.0/16
+	sleep 0.2
+	upload 10.9.9.9
+	expect "$(counts)" '.resolve > 0'
 	direct ipip fd07:N::2 10.7.N.2 1 2
 	serves 10.9.9.9 ipip fd07:N::2 10.7.N.2
 	upload fd09::9

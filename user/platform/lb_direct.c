@@ -8,9 +8,6 @@
 #include "platform/lb_direct.h"
 #include "platform/route.h"
 
-/* resv[0] of a tunnel is ours: the kernel keeps the server's neighbour because we asked for it. */
-#define KEPT 0
-
 static bool tunnelled(unsigned forward)
 {
 	return forward == SL_LB_IPIP || forward == SL_LB_GUE;
@@ -57,6 +54,7 @@ int sl_lb_tunnel_of(const struct sl_lb_vip_config *v, const struct sl_lb_server_
 		return rc;
 	memcpy(t->source, v->has_source ? v->source : way.source, sizeof(t->source));
 	t->spread = v->spread;
+	t->foreign = v->has_source && (sl_route_get(t->source, c->v6, &way) || !way.local);
 	if (tunnelled(v->forward) && !t->source[0] && !t->source[1] && !t->source[2] &&
 	    !t->source[3]) {
 		char end[64];
@@ -79,7 +77,7 @@ int sl_lb_tunnel_write(const struct sl_lb *lb, uint32_t id, const struct sl_lb_v
 	if (rc)
 		return rc;
 	bpf_map_lookup_elem(lb->map[SL_LB_M_TUNNELS], &id, &old);
-	t.resv[KEPT] = old.resv[KEPT];
+	t.kept = old.kept;
 	if (bpf_map_update_elem(lb->map[SL_LB_M_TUNNELS], &id, &t, BPF_ANY))
 		return sl_error_set(err, -errno, "cannot write lb_tunnels: %s", strerror(errno));
 	return 0;
@@ -93,7 +91,7 @@ static void mark(const struct sl_lb *lb, uint32_t id, bool kept)
 
 	if (bpf_map_lookup_elem(lb->map[SL_LB_M_TUNNELS], &id, &t))
 		return;
-	t.resv[KEPT] = kept;
+	t.kept = kept;
 	bpf_map_update_elem(lb->map[SL_LB_M_TUNNELS], &id, &t, BPF_ANY);
 }
 
@@ -101,7 +99,7 @@ static bool is_kept(const struct sl_lb *lb, uint32_t id)
 {
 	struct sl_lb_tunnel t;
 
-	return !bpf_map_lookup_elem(lb->map[SL_LB_M_TUNNELS], &id, &t) && t.resv[KEPT];
+	return !bpf_map_lookup_elem(lb->map[SL_LB_M_TUNNELS], &id, &t) && t.kept;
 }
 
 static bool ever_used(const struct sl_lb_server *s)
