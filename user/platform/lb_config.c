@@ -23,7 +23,7 @@ const char *const sl_lb_forward_words[] = {"nat", "l2", "ipip", "gue", NULL};
 /* By enum sl_lb_select; an empty one is nobody's. */
 const char *const sl_lb_select_words[] = {"hash", "turn", "core", "",	   "",	   "",
 					  "",	  "",	  "awrr", "least", "pow2", NULL};
-const char *const sl_lb_metric_words[] = {"connections", "packets", "bytes", NULL};
+const char *const sl_lb_metric_words[] = {"connections", "packets", "bytes", "cpu", NULL};
 
 static int bad(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
 {
@@ -107,6 +107,20 @@ static SL_YAML_SETTER(set_metrics)
 	if (text && !c->metrics)
 		return 0;
 	return text && !sl_listen_parse(text, &c->metrics_addr) ? 0 : bad(y, node, f);
+}
+
+static SL_YAML_SETTER(set_reports)
+{
+	const char *text = sl_yaml_text(node);
+	__be32 addr[4];
+	__be16 port;
+	bool v6;
+
+	if (!text || strlen(text) >= sizeof(((struct sl_lb_config *)base)->reports) ||
+	    sl_lb_end_parse(text, addr, &v6, &port))
+		return bad(y, node, f);
+	strcpy((char *)base + f->offset, text);
+	return 0;
 }
 
 static SL_YAML_SETTER(set_version)
@@ -303,7 +317,7 @@ static const struct sl_yaml_field vip_fields[] = {
 	{"select", set_select, offsetof(struct sl_lb_vip_config, select),
 	 .mend = "write hash, turn, core, awrr, least or pow2"},
 	{"metric", set_metric, offsetof(struct sl_lb_vip_config, metric),
-	 .mend = "write connections, packets or bytes"},
+	 .mend = "write connections, packets, bytes or cpu"},
 	{"check", sl_lb_set_check, offsetof(struct sl_lb_vip_config, check), .mend = ""},
 	{"candidates", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, candidates),
 	 .min = 1, .max = SL_LB_CANDIDATES,
@@ -420,6 +434,8 @@ static const struct sl_yaml_field fields[] = {
 	 .mend = "write a whole number: new entries of the connection table, per CPU and second"},
 	{"metrics", set_metrics, 0,
 	 .mend = "write a loopback address and a port, such as 127.0.0.1:9465, or off"},
+	{"reports", set_reports, offsetof(struct sl_lb_config, reports),
+	 .mend = "write an address, and a port if it is another than 7077: 10.0.0.9"},
 	{"refill", sl_yaml_set_duration, offsetof(struct sl_lb_config, refill_ns), .min = 0.01,
 	 .max = 10, .mend = "write a time from 10ms to 10s, such as 50ms"},
 	{"vips", set_vips, 0, .mend = ""},

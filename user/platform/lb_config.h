@@ -50,6 +50,7 @@ enum sl_lb_metric {
 	SL_LB_BY_CONNECTIONS, /* new ones, a second */
 	SL_LB_BY_PACKETS, /* towards the server, a second */
 	SL_LB_BY_BYTES,
+	SL_LB_BY_CPU, /* what servers report: the share of their cores that is busy */
 };
 
 struct sl_lb_vip_config {
@@ -80,6 +81,7 @@ struct sl_lb_config {
 	__u64 before[2]; /* the secret of the other phase */
 	unsigned inserts_max;
 	uint64_t refill_ns;
+	char reports[64]; /* where `run` listens for servers' reports; empty: everywhere */
 	bool metrics;
 	struct sockaddr_storage metrics_addr; /* a loopback address and a port */
 	struct sl_lb_vip_config *vips;

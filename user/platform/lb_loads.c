@@ -348,7 +348,8 @@ static int listen_on(const char *where, struct sl_error *err)
 		return fd;
 	rc = -errno;
 	close(fd);
-	return sl_error_set(err, rc, "cannot receive reports at %s: %s: choose another --listen",
+	return sl_error_set(err, rc,
+			    "cannot receive reports at %s: %s: choose another address or port",
 			    where ? where : "port 7077", strerror(-rc));
 }
 

@@ -52,6 +52,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN); /* who reads the messages may go */
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -226,7 +227,9 @@ static void loop(struct run *r)
 		     i < n; i++) {
 			if (ev[i].data.u32 == RUN_SIGNAL_ID)
 				on_signal(r);
-			else if (ev[i].data.u32 < RUN_DOOR_ID)
+			else if (ev[i].data.u32 >= RUN_DOOR_ID)
+				run_doors_event(r->doors, ev[i].data.u32);
+			else
 				run_checks_event(r->checks, ev[i].data.u32);
 		}
 	}

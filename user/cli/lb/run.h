@@ -20,7 +20,7 @@ void run_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define RUN_SIGNAL_ID UINT32_MAX
 #define RUN_DOOR_ID (UINT32_MAX - 2)
 
-/* --- run_doors.c: who reads metrics */
+/* --- run_doors.c: servers' reports, and who reads metrics */
 
 struct run_doors;
 
@@ -28,7 +28,8 @@ struct run_doors *run_doors_open(struct sl_lb *lb, int epoll_fd);
 void run_doors_close(struct run_doors *d);
 /* Listen where the configuration says, and nowhere else. */
 int run_doors_set(struct run_doors *d, const struct sl_lb_config *config, struct sl_error *err);
-/* What waits, and what a time-out closes. */
+void run_doors_event(struct run_doors *d, uint32_t id);
+/* What a time-out closes. */
 void run_doors_serve(struct run_doors *d);
 
 /* --- run_check.c */

@@ -14,10 +14,13 @@
 #include "cli/lb/run.h"
 #include "cli/lb/stats.h"
 #include "platform/clock.h"
+#include "platform/lb_loads.h"
 
 #define NS_PER_S 1e9
 /* Rates of 10 ms are mostly chance: they are smoothed over this. */
 #define SMOOTH_S 0.5
+#define RATE_STEP (1 / 16.0)
+#define CPU_STEP (1 / 256.0)
 /* Another command may have dealt rows without loads. */
 #define FORCED_NS 1000000000ull
 /* Rows of a server, on average: its share is exact to 1/64 of itself. More only cost time. */
@@ -53,6 +56,7 @@ struct run_refill {
 	unsigned n;
 	void *scratch;
 	struct sl_lb_watch *watch;
+	struct sl_lb_cores *cores; /* what a server reported */
 	struct meter meter[SL_LB_MAX_SERVERS];
 };
 
@@ -66,6 +70,12 @@ static uint64_t counted(const struct sl_lb_stats *s, enum sl_lb_metric metric)
 static void smooth(double *rate, uint64_t more, double seconds)
 {
 	*rate += ((double)more / seconds - *rate) * seconds / (seconds + SMOOTH_S);
+}
+
+/* No table is dealt anew for what nobody would notice. */
+static double in_steps(double load, double step)
+{
+	return (double)(uint64_t)(load / step) * step;
 }
 
 static void measure(struct run_refill *r, struct meter *m, uint32_t id, enum sl_lb_metric metric,
@@ -88,6 +98,17 @@ static void measure(struct run_refill *r, struct meter *m, uint32_t id, enum sl_
 	r->watch[id].load = (uint64_t)m->rate;
 }
 
+/* What a server says of its CPUs; one that is silent for too long is taken for the mean. */
+static void take_report(struct run_refill *r, struct sl_lb_member *m)
+{
+	bool told =
+		!sl_lb_cores_read(&r->lb, m->server.id, r->cores) && sl_lb_cores_fresh(r->cores);
+
+	m->load = told ? in_steps(sl_lb_cores_mean(r->cores), CPU_STEP) : 0;
+	m->age_ns = told ? 0 : SL_LB_NEVER_TOLD;
+	r->watch[m->server.id].load = (uint64_t)(1000 * m->load);
+}
+
 /* Loads of the members, and what `least` wants to know of all of them. */
 static void weigh(struct run_refill *r, struct dealt *d, struct sl_lb_fill_opts *opts, uint64_t now)
 {
@@ -99,10 +120,11 @@ static void weigh(struct run_refill *r, struct dealt *d, struct sl_lb_fill_opts 
 
 		measure(r, meter, m->server.id, d->metric, now);
 		connections += meter->connection_rate;
-		load += meter->rate;
-		/* In whole steps: no table is dealt anew for what nobody would notice. */
-		m->load = (double)(uint64_t)(16 * meter->rate) / 16 / m->server.weight;
+		m->load = in_steps(meter->rate, RATE_STEP) / m->server.weight;
 		m->age_ns = 0;
+		if (d->metric == SL_LB_BY_CPU)
+			take_report(r, m);
+		load += m->load * m->server.weight;
 	}
 	opts->connections = connections * (double)r->every_ns / NS_PER_S;
 	opts->added = connections > 0 ? load / connections / SMOOTH_S : 0;
@@ -197,6 +219,7 @@ static void free_all(struct run_refill *r)
 	if (r->watch)
 		munmap(r->watch, WATCH_SIZE);
 	free(r->scratch);
+	free(r->cores);
 	free(r);
 }
 
@@ -241,7 +264,8 @@ static int start_thread(struct run_refill *r)
 			r->lb.map[SL_LB_M_WATCH], 0);
 	if (r->watch == MAP_FAILED)
 		r->watch = NULL;
-	if (!r->scratch || !r->watch)
+	r->cores = malloc(sizeof(*r->cores));
+	if (!r->scratch || !r->watch || !r->cores)
 		return -ENOMEM;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&monotonic);

@@ -232,6 +232,7 @@ static const struct column server_columns[] = {
 	{"weight", "WEIGHT", ALIGN_RIGHT, NULL},
 	{"clock", "CLOCK", ALIGN_LEFT, NULL},
 	{"connections", "CONNECTIONS", ALIGN_RIGHT, NULL},
+	{"load", "LOAD", ALIGN_RIGHT, format_count},
 	{"packets", "PACKETS", ALIGN_RIGHT, format_count},
 	{"bytes", "BYTES", ALIGN_RIGHT, format_bytes},
 	{NULL, NULL, ALIGN_LEFT, NULL},

@@ -7,12 +7,9 @@ load pool
 load direct
 load run
 
-setup() {
-	needs_root
-	export SLUICE_RUN_DIR=$BATS_TEST_TMPDIR
-}
+setup() { run_setup; }
 teardown() {
-	stop_run
+	run_down
 	direct_down
 }
 
@@ -23,8 +20,8 @@ checks() {
 		-e 's/protocol: udp,/&check: {type: udp, send: "who\\n", expect: s, interval: 100ms, timeout: 300ms, fall: 2},/' \
 		"$BATS_TEST_TMPDIR/lb.yaml"
 }
-# health WORD WORD: of servers 1 and 2, of every VIP.
-health() {
+# are WORD WORD: of servers 1 and 2, of every VIP.
+are() {
 	lb show -n "$NAME" -j | jq -e --arg one "$1" --arg two "$2" \
 		'[.vips[].servers | sort_by(.address) | map(.health) == [$one, $two]] | length == 4 and all'
 }
@@ -42,24 +39,24 @@ reload() {
 	agents_on 1 2
 	checks ipip 10.7.N.2 fd07:N::2
 	start_run
-	tb_wait 5 health healthy healthy
+	tb_wait 5 are healthy healthy
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/run.err")" = 1 ] # nobody asked for their clocks
 	in_pool l1 "$SLUICE" agent detach -n "$NAME-l1"
-	tb_wait 5 health failing healthy
+	tb_wait 5 are failing healthy
 	said 'server 10.7.1.2 fails: no answer'
 	agents_on 1
-	tb_wait 5 health healthy healthy
+	tb_wait 5 are healthy healthy
 	checks gue fd07:N::2 10.7.N.2
 	reload
 	sleep 0.5
-	health healthy healthy
+	are healthy healthy
 	in_pool l2 "$SLUICE" agent detach -n "$NAME-l2"
-	tb_wait 5 health healthy failing
+	tb_wait 5 are healthy failing
 	checks l2 10.7.N.2 fd07:N::2
 	reload
-	tb_wait 5 health healthy healthy
+	tb_wait 5 are healthy healthy
 	kill "${POOL_SPAWNED[4]}" "${POOL_SPAWNED[5]}" # of server 1 at the VIPs
-	tb_wait 5 health failing healthy
+	tb_wait 5 are failing healthy
 	said '10.7.1.2 fails: Connection refused'
 	pool_traffic 10.9.9.9 1
 	expect "$(pool_result)" '.held_broken == 0' '.new_failed == 0' '.words | has("s1") | not'
