@@ -382,7 +382,7 @@ complete_words() {
 	[ "$output" = $'drf\ndrfq' ]
 	[[ $(complete_words sluice sched /etc/host) == */etc/hosts* ]]
 	run complete_words sluice lb s
-	[ "$output" = $'set\nshow' ]
+	[ "$output" = $'set\nshow\nsim' ]
 	run complete_words sluice lb set --sta
 	[ "$output" = --state ]
 	run complete_words sluice lb set 10.0.0.1 --state d

@@ -63,6 +63,7 @@ nothing_rebuilt() {
 @test "install puts there what it says, with the prefix and not the staging directory in it" {
 	local at=$INST/opt/sluice
 	diff - <(cd "$at" && find . ! -type d | sort) <<-END
+		./include/sluice/agent.h
 		./include/sluice/cycles.h
 		./include/sluice/error.h
 		./include/sluice/fair.h
