@@ -65,6 +65,9 @@ says() {
 	refused -2 "$1" lb apply "$BATS_TEST_TMPDIR/bad.yaml"
 }
 
+# How many VIPs get the fragments of their address and protocol.
+fragments() { bpftool -j map dump pinned "/sys/fs/bpf/sluice/lb-1/$NAME/lb_vips" | jq '[.[].formatted.key | select(.fragments == 1)] | length'; }
+
 @test "what direct return cannot do is said, and changes nothing" {
 	pool_up 2
 	direct_file ipip 10.7.N.2 fd07:N::2 1 2 >"$BATS_TEST_TMPDIR/good.yaml"
@@ -88,4 +91,11 @@ says() {
 	direct_file gue 10.7.N.2 fd07:N::2 1 2 | sed 's|forward: gue|forward: gue, gue_port: 9886|' >"$BATS_TEST_TMPDIR/lb.yaml"
 	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
 	expect "$(lb show -n "$NAME" -j)" '[.vips[].forward == "gue"] | all'
+	[ "$(fragments)" = 4 ]
+	echo '  - {address: 10.9.9.9, protocol: udp, port: 81, forward: gue, servers: []}' >>"$BATS_TEST_TMPDIR/lb.yaml"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	[ "$(fragments)" = 3 ]
+	sed -i '/10.9.9.9, protocol: tcp/d; $d' "$BATS_TEST_TMPDIR/lb.yaml"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	[ "$(fragments)" = 3 ] # udp again, tcp no more
 }
