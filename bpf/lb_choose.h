@@ -309,6 +309,37 @@ static __always_inline int lb_agent_knows(const struct lb *k, const struct lb_ch
 	return c->vip.keep == SL_LB_KEEP_AGENT && k->p.proto == SL_IP_TCP && k->option;
 }
 
+/* Will the packets after this SYN have no cookie of their server's? */
+static __always_inline int lb_no_cookies(const struct lb *k, const struct lb_choice *c)
+{
+	const struct sl_lb_clock *clock;
+	__u32 server = c->server;
+
+	if (c->vip.keep == SL_LB_KEEP_TABLE || c->vip.keep == SL_LB_KEEP_AGENT)
+		return !lb_agent_knows(k, c);
+	if (c->vip.keep != SL_LB_KEEP_COOKIE)
+		return 0;
+	if (!k->option)
+		return 1;
+	clock = bpf_map_lookup_elem(&lb_clocks, &server);
+	return clock && (clock->erratic || !clock->now);
+}
+
+/*
+ * A SYN. Its SYN-ACK is entered in the table, too, but maybe in another balancer's: one that has
+ * the answers of connections whose packets come here.
+ */
+static __always_inline void lb_begin(const struct lb *k, const struct sl_lb_control *ctl,
+				     const struct lb_choice *c)
+{
+	int none = lb_no_cookies(k, c);
+
+	if (none && lb_admit(k, ctl))
+		lb_insert(k, c->vip.id, c->server);
+	else if (none || (ctl->mixed && c->vip.keep == SL_LB_KEEP_COOKIE))
+		lb_forget(k, c->vip.id);
+}
+
 /*
  * Neither a cookie nor the table knows it. A UDP flow, say, starts so; of TCP it is the middle of a
  * connection, which the hash finds if no row changed since. What the table does not take goes by
@@ -317,7 +348,7 @@ static __always_inline int lb_agent_knows(const struct lb *k, const struct lb_ch
 static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_control *ctl,
 				      struct lb_choice *c, int starts)
 {
-	/* TCP is entered by its SYN-ACK, so by none that only asks; but not all VIPs see that. */
+	/* Of TCP the middle of a connection is entered only where nobody sees its beginning. */
 	int seen = k->p.proto == SL_IP_TCP && c->vip.forward == SL_LB_NAT;
 	int remember = !seen && c->vip.keep != SL_LB_KEEP_NONE && !lb_agent_knows(k, c);
 	int admitted = remember && lb_admit(k, ctl);
@@ -334,6 +365,8 @@ static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_con
 		lb_insert(k, c->vip.id, c->server);
 	else if (remember && starts)
 		lb_forget(k, c->vip.id);
+	if (seen && starts)
+		lb_begin(k, ctl, c);
 	return 0;
 }
 
