@@ -260,7 +260,7 @@ static __always_inline int lb_cookie_server(struct xdp_md *ctx, const struct lb 
 	*wire = lb_load32(echo);
 	phase = sl_cookie_phase(*wire, bits);
 	hash = phase == (ctl->phase & 1) ? k->hash : sl_lb_hash(ctl->key[phase & 1], &k->ends);
-	server = sl_cookie_server(*wire, hash, bits);
+	server = sl_cookie_server(*wire, hash, bits) >> (c->vip.shift & 15);
 	s = bpf_map_lookup_elem(&lb_servers, &server);
 	if (!s || s->vip != c->vip.id || s->state == SL_LB_ABSENT) {
 		lb_count(SL_LB_BAD_COOKIE);

@@ -75,7 +75,7 @@ struct sl_lb_vip {
 	__u8 keep; /* enum sl_lb_keep */
 	__u8 bits; /* cookie width n */
 	__u8 candidates; /* of BY_CORE: servers compared for a connection, at most */
-	__u8 resv;
+	__u8 shift; /* AGENT: lower bits of a cookie's id that are the next tier's own */
 };
 _Static_assert(sizeof(struct sl_lb_vip) == 8, "one word");
 

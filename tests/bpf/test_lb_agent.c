@@ -167,3 +167,41 @@ Test(lb_agent, direct_return_enters_only_who_has_no_timestamps)
 	sent(&r, &s, &f);
 	cr_assert_eq(lb_rig_count(&r, SL_LB_INSERTED), 1);
 }
+
+/* Two bits of an id for the next balancer: ours are 0 to 3, and 64 ids of each are its own. */
+Test(lb_agent, upper_bits_of_the_id_name_the_next_balancer)
+{
+	struct lb_rig r = {0};
+	struct outcome out;
+	struct frame f;
+
+	lb_rig_up(&r, SL_LB_KEEP_AGENT, BITS);
+	r.vip[0].forward = SL_LB_L2;
+	r.vip[0].shift = BITS - 1 - 2;
+	lb_rig_vip(&r, false);
+	lb_rig_state(&r, false, 3, SL_LB_ABSENT);
+	lb_rig_table(&r, false, 0);
+	for (unsigned id = 0; id < 256; id++) {
+		struct segment s = client_segment(false, ACK, cookie_of(&r, false, id, id & 1));
+		uint32_t server = id >> 6;
+		uint64_t before = lb_rig_count(&r, SL_LB_BAD_COOKIE);
+
+		out = sent(&r, &s, &f);
+		cr_assert_eq(out.verdict, XDP_REDIRECT);
+		cr_assert(!memcmp(out.b + 14 + 12, f.b + 14 + 12, f.len - 26), "beyond addresses");
+		cr_assert_eq(lb_rig_count(&r, SL_LB_BAD_COOKIE) - before, server == 3);
+	}
+	cr_assert_eq(lb_rig_count(&r, SL_LB_COOKIE), 192);
+	for (uint32_t i = 0; i < 4; i++) {
+		int cpus = libbpf_num_possible_cpus();
+		struct sl_lb_stats each[cpus > 0 ? cpus : 1];
+		uint64_t packets = 0;
+
+		cr_assert_eq(
+			bpf_map_lookup_elem(bpf_map__fd(r.skel->maps.lb_server_stats), &i, each),
+			0);
+		for (int k = 0; k < cpus; k++)
+			packets += each[k].packets;
+		cr_assert_eq(packets, i == 0 ? 128 : i == 3 ? 0 : 64, "%u: %lu", i, packets);
+	}
+}

@@ -91,7 +91,8 @@ int sl_agent_from_lb(const struct sl_lb_config *lb, const struct sl_agent_vip *s
 	for (unsigned i = 0; i < lb->vips_n; i++) {
 		const struct sl_lb_vip_config *v = &lb->vips[i];
 
-		for (unsigned k = 0; !rc && k < v->servers_n; k++) {
+		/* its servers are balancers */
+		for (unsigned k = 0; !rc && !v->tier && k < v->servers_n; k++) {
 			if (!is_self(v->servers[k].addr, self, n))
 				continue;
 			found++;

@@ -212,7 +212,8 @@ static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, u
 				.select = (uint8_t)v->select,
 				.keep = (uint8_t)v->keep,
 				.bits = (uint8_t)v->bits,
-				.candidates = (uint8_t)v->candidates};
+				.candidates = (uint8_t)v->candidates,
+				.shift = (uint8_t)sl_lb_tier_shift(v)};
 	struct sl_lb_vip_key key = v->key, address = address_key(key);
 	int rc = 0;
 

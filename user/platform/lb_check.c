@@ -36,6 +36,8 @@ static int cookies(const struct sl_lb_vip_key *key, unsigned keep)
 
 static unsigned id_limit(const struct sl_lb_vip_config *v)
 {
+	if (v->tier)
+		return 1u << v->tier;
 	return cookies(&v->key, v->keep) >= 0 ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
 }
 
@@ -49,7 +51,9 @@ static int check_vip(const struct sl_lb_vip_config *v, const struct sl_lb_vip_en
 
 	bool nat = v->forward == SL_LB_NAT, was_nat = old && old->vip.forward == SL_LB_NAT;
 
-	if (!old || (nat == was_nat && now == then && (now < 0 || v->bits == old->vip.bits)))
+	if (!old ||
+	    (nat == was_nat && now == then &&
+	     (now < 0 || (v->bits == old->vip.bits && sl_lb_tier_shift(v) == old->vip.shift))))
 		return 0;
 	sl_lb_end_text(v->key.addr, v->v6, v->key.port, address, sizeof(address));
 	if (nat != was_nat)
@@ -64,6 +68,11 @@ static int check_vip(const struct sl_lb_vip_config *v, const struct sl_lb_vip_en
 			"VIP %s: keep: it is %s, and open connections would break: write "
 			"that, or apply without the VIP first",
 			address, sl_lb_keep_word(old->vip.keep));
+	if (v->bits == old->vip.bits)
+		return sl_error_set(err, -EINVAL,
+				    "VIP %s: tier: it has another one, and open connections would "
+				    "break: write that, or apply without the VIP first",
+				    address);
 	return sl_error_set(
 		err, -EINVAL,
 		"VIP %s: cookie_bits: it has %u, and open connections would break: write "
@@ -118,10 +127,10 @@ static int fixed_id(struct plan *p, const struct sl_lb_vip_config *v,
 			"write that, or remove and apply first",
 			end, own);
 	if (id >= (int)id_limit(v))
-		return sl_error_set(err, -EINVAL,
-				    "server %s: id: cookie_bits: %u ends at %u: write less, or "
-				    "raise cookie_bits",
-				    end, v->bits, id_limit(v) - 1);
+		return sl_error_set(
+			err, -EINVAL, "server %s: id: %s: %u ends at %u: write less, or raise %s",
+			end, v->tier ? "tier" : "cookie_bits", v->tier ? v->tier : v->bits,
+			id_limit(v) - 1, v->tier ? "tier" : "cookie_bits");
 	if (own < 0 && id >= 0 && p->taken[id])
 		return sl_error_set(err, -EINVAL,
 				    "server %s: id: %d is another server's: change it", end, id);

@@ -328,6 +328,9 @@ static const struct sl_yaml_field vip_fields[] = {
 	 .min = SL_LB_COOKIE_MIN, .max = SL_LB_COOKIE_MAX,
 	 .mend = "write a whole number, 8 to 16; 9 is safe for idle connections"},
 	{"quic", sl_lb_set_quic, 0, .mend = ""},
+	{"tier", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, tier), .min = 1,
+	 .max = SL_LB_COOKIE_MAX - 2,
+	 .mend = "write how many upper bits of an id name the next balancer: 1 to cookie_bits - 2"},
 	{"servers", set_servers, 0, .mend = ""},
 	{NULL},
 };
@@ -521,6 +524,11 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 	if (rc)
 		sl_lb_config_free(config);
 	return rc;
+}
+
+unsigned sl_lb_tier_shift(const struct sl_lb_vip_config *v)
+{
+	return v->tier ? v->bits - 1 - v->tier : 0;
 }
 
 void sl_lb_config_free(struct sl_lb_config *config)

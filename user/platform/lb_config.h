@@ -62,6 +62,7 @@ struct sl_lb_vip_config {
 	__be32 source[4];
 	__u16 spread; /* bits of its last 16 that differ from flow to flow */
 	unsigned gue_port; /* 0: GUE's own */
+	unsigned tier; /* bits of a cookie's id that name its server, a balancer; 0: all */
 	unsigned candidates; /* of select: core */
 	unsigned metric; /* enum sl_lb_metric */
 	struct sl_lb_check_config check;
@@ -90,6 +91,8 @@ struct sl_lb_config {
 
 /* 0, or -errno with one line that names file, line and setting. sl_lb_config_free() after a 0. */
 int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_error *err);
+/* Bits of a cookie's id that are the next tier's own. */
+unsigned sl_lb_tier_shift(const struct sl_lb_vip_config *v);
 void sl_lb_config_free(struct sl_lb_config *config);
 
 /* Address and port as text: "192.0.2.1:80", "[2001:db8::1]:443"; port 0: without it. */

@@ -92,8 +92,32 @@ static int check_direct(struct sl_yaml *y, const yaml_node_t *item,
 	return 0;
 }
 
+/* The next tier must see the VIP, and takes nothing out of tunnels before its program sees it. */
+static int check_tier(struct sl_yaml *y, const yaml_node_t *item, const struct sl_lb_vip_config *v)
+{
+	if (v->forward != SL_LB_L2 || v->keep != SL_LB_KEEP_AGENT || v->key.proto != IPPROTO_TCP)
+		return sl_yaml_error(y, item,
+				     "tier: the next balancers get TCP as it came, and write the "
+				     "cookies: write protocol: tcp, forward: l2 and keep: agent");
+	if (v->tier > v->bits - 2)
+		return sl_yaml_error(
+			y, item,
+			"tier: %u of the %u bits that an id has leave none to the next "
+			"balancer's servers: write 1 to %u, or raise cookie_bits",
+			v->tier, v->bits - 1, v->bits - 2);
+	for (unsigned i = 0; i < v->servers_n; i++)
+		if (v->servers[i].id < 0)
+			return sl_yaml_error(y, item,
+					     "servers[%u]: id is missing: with tier it is what the "
+					     "ids of its servers begin with: write one",
+					     i);
+	return 0;
+}
+
 int sl_lb_check_forward(struct sl_yaml *y, const yaml_node_t *item,
 			const struct sl_lb_vip_config *v)
 {
-	return (v->forward == SL_LB_NAT ? check_nat : check_direct)(y, item, v);
+	int rc = (v->forward == SL_LB_NAT ? check_nat : check_direct)(y, item, v);
+
+	return !rc && v->tier ? check_tier(y, item, v) : rc;
 }
