@@ -12,6 +12,7 @@
 #include "lb_error.h"
 #include "lb_icmp.h"
 #include "lb_packet.h"
+#include "lb_slot.h"
 #include "lb_tunnel.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -60,6 +61,10 @@ static __always_inline int lb_forward(struct xdp_md *ctx, struct lb *k, struct l
 		return lb_no_hop(rc);
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
 		return lb_too_big(ctx, k, hop.mtu);
+	if (c->how == SL_LB_SLOT) {
+		change.pair_at = k->option;
+		change.pair = c->stamp;
+	}
 	__builtin_memcpy(change.addr, s->addr, 16);
 	change.port = s->port;
 	if (k->usual ? lb_change_usual(ctx, &change) : lb_change(ctx, k, &change))
@@ -132,12 +137,15 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 		return lb_no_hop(rc);
 	if (rc == BPF_FIB_LKUP_RET_SUCCESS && hop.mtu && k->length > hop.mtu)
 		return lb_too_big(ctx, k, hop.mtu);
+	if (r->keep == SL_LB_KEEP_SLOT && k->option)
+		lb_slot_reply(ctx, k, ctl, id, &change);
 	if (r->keep != SL_LB_KEEP_NONE && (k->tcp_flags & SL_TCP_SYN)) {
 		int cookie = change.at || (r->keep == SL_LB_KEEP_AGENT && k->option);
 
 		if (!cookie && lb_admit(k, ctl))
 			lb_insert(k, r->vip, r->server);
-		else if (!cookie || ctl->mixed) /* the table would be asked */
+		else if (!cookie || r->keep == SL_LB_KEEP_SLOT ||
+			 ctl->mixed) /* the table would be asked */
 			lb_forget(k, r->vip);
 	}
 	__builtin_memcpy(change.addr, r->addr, 16);
@@ -203,6 +211,8 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 	if (r)
 		return lb_reply(ctx, k, r, ctl);
 	lb_forward_ends(k);
+	if (c.vip.keep == SL_LB_KEEP_SLOT && lb_slot_forward(ctx, k, ctl, &c))
+		return lb_forward(ctx, k, &c);
 	k->hash = sl_lb_hash(ctl->key[ctl->phase & 1], &k->ends);
 	if (lb_choose(ctx, k, ctl, &c))
 		return lb_end(c.how, XDP_DROP);

@@ -9,6 +9,7 @@
 
 #include "lb_choose.h"
 #include "lb_quote.h"
+#include "lb_slot.h"
 
 /* Errors that are relayed, per CPU and second: Linux sends as many, net.ipv4.icmp_msgs_per_sec. */
 #define LB_ICMP_MAX 1000
@@ -31,6 +32,8 @@ __noinline int lb_quote_choose(struct xdp_md *ctx, struct lb *k, const struct sl
 	k->option = q->stamp - 4;
 	if (q->stamp && lb_has_cookies(&c->vip))
 		rc = lb_cookie(ctx, k, ctl, c);
+	else if (q->stamp && c->vip.keep == SL_LB_KEEP_SLOT)
+		rc = lb_slot_quote(ctx, k, ctl, c);
 	if (rc > 0) {
 		q->how = SL_LB_ICMP_COOKIE;
 		return 0;

@@ -28,6 +28,7 @@ LB_MAP(lb_clocks, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, 
 LB_MAP(lb_watch, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_watch);
 LB_MAP(lb_connections, BPF_MAP_TYPE_LRU_HASH, BPF_F_NO_COMMON_LRU, 262144, struct sl_lb_connection,
        __u32);
+LB_MAP(lb_slots, BPF_MAP_TYPE_ARRAY, 0, 512, __u32, struct sl_lb_block);
 LB_MAP(lb_ports, BPF_MAP_TYPE_HASH, 0, 64, __u32, struct sl_lb_port);
 LB_MAP(lb_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_COUNTS, __u32, __u64);
 LB_MAP(lb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_VIPS, __u32, struct sl_lb_stats);
@@ -136,6 +137,14 @@ static __always_inline void lb_count(__u32 what)
 
 	if (n)
 		(*n)++;
+}
+
+static __always_inline void lb_count_more(__u32 what, __u32 by)
+{
+	__u64 *n = by ? bpf_map_lookup_elem(&lb_counts, &what) : NULL;
+
+	if (n)
+		*n += by;
 }
 
 #endif /* SLUICE_LB_MAPS_H */

@@ -60,14 +60,19 @@ struct lb_choice {
 	__u32 restore_at, restored; /* the timestamp to give back, 0: none */
 	__u16 aim; /* outer source port that lb_entropy() is to give; 0: any */
 	__u16 by_load; /* LB_BY_LOAD: `server` is the row's, and may be another (lb_core.h) */
+	__u32 stamp; /* by a slot: the client's own, on its way to the server */
 };
 
-/* One end of a packet is another now; `value` replaces the timestamp at `at` unless that is 0. */
+/*
+ * One end of a packet is another now; `value` replaces the timestamp at `at` unless that is 0, and
+ * `pair` the other one of the option.
+ */
 struct lb_change {
 	__be32 addr[4];
 	__be16 port; /* 0: stays */
 	__u8 source; /* 1: the source changes, else the destination */
 	__u32 at, value; /* host order */
+	__u32 pair_at, pair;
 };
 
 /* Loaded afresh each time: a copy that the compiler keeps is a number to the verifier. */
@@ -101,17 +106,17 @@ static __always_inline void lb_store32(void *at, __u32 value)
 }
 
 /* The timestamp's part of the checksum; it may lie at an odd offset of the TCP header. */
-static __always_inline int lb_put_timestamp(struct xdp_md *ctx, const struct lb *k,
-					    const struct lb_change *c, __u64 *sum)
+static __always_inline int lb_put_timestamp(struct xdp_md *ctx, const struct lb *k, __u32 off,
+					    __u32 value, __u64 *sum)
 {
-	void *at = lb_at(ctx, c->at, 4);
+	void *at = lb_at(ctx, off, 4);
 	__u64 part;
 
 	if (!at)
 		return -1;
-	part = sl_sum_swap(0, bpf_htonl(lb_load32(at)), bpf_htonl(c->value));
-	lb_store32(at, c->value);
-	*sum += (c->at - k->p.l4_off) & 1 ? sl_sum_odd(part) : part;
+	part = sl_sum_swap(0, bpf_htonl(lb_load32(at)), bpf_htonl(value));
+	lb_store32(at, value);
+	*sum += (off - k->p.l4_off) & 1 ? sl_sum_odd(part) : part;
 	return 0;
 }
 
@@ -197,14 +202,16 @@ __noinline int lb_change(struct xdp_md *ctx, const struct lb *k, const struct lb
 
 	if (!k || !c)
 		return -1;
-	if (c->at && lb_put_timestamp(ctx, k, c, &sum))
+	if (c->at && lb_put_timestamp(ctx, k, c->at, c->value, &sum))
+		return -1;
+	if (c->pair_at && lb_put_timestamp(ctx, k, c->pair_at, c->pair, &sum))
 		return -1;
 	if (k->ends.v6 ? lb_put_v6(ctx, k, c, &sum) : lb_put_v4(ctx, k, c, &sum))
 		return -1;
 	return lb_put_l4(ctx, k, c, sum);
 }
 
-/* The same of a usual packet: of its timestamps a server's TSval changes, a client's TSecr. */
+/* The same of a usual packet: `at` is a server's TSval or a client's TSecr. */
 static __always_inline int lb_change_usual(struct xdp_md *ctx, const struct lb_change *c)
 {
 	struct lb_usual *u = lb_at(ctx, LB_USUAL_AT, sizeof(*u));
@@ -227,6 +234,15 @@ static __always_inline int lb_change_usual(struct xdp_md *ctx, const struct lb_c
 			u->stamp = value;
 		else
 			u->echo = value;
+	}
+	if (c->pair_at) {
+		__be32 value = bpf_htonl(c->pair);
+
+		sum = sl_sum_swap(sum, c->source ? u->echo : u->stamp, value);
+		if (c->source)
+			u->echo = value;
+		else
+			u->stamp = value;
 	}
 	if (c->source) {
 		u->ip.saddr = c->addr[3];

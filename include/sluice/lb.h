@@ -55,6 +55,8 @@ enum sl_lb_keep {
 	SL_LB_KEEP_COOKIE = 0, /* TCP by the cookie in its timestamps; others as with TABLE */
 	SL_LB_KEEP_TABLE = 1, /* connection table, then the row of the hash */
 	SL_LB_KEEP_NONE = 2, /* the row of the hash: breaks when rows change */
+	SL_LB_KEEP_SLOT = 3, /* TCP by the slot of `lb_slots` that its timestamps name; others as
+				with TABLE */
 	SL_LB_KEEP_AGENT = 4, /* as COOKIE, but servers write it and restore what it was in */
 	SL_LB_KEEP_QUIC = 5, /* UDP by the server's connection id; what has none as with TABLE */
 };
@@ -245,13 +247,49 @@ struct sl_lb_control {
 	__u32 inserts_max; /* new entries of the connection table, per CPU and second */
 	__u32 generation; /* of `lb_vips`: another number after each change, or XDP may not see it
 			   */
+	__u64 slot_key[2]; /* SipHash key of `lb_slots`: this balancer's own, and stays */
+	__u32 slot_blocks; /* entries of `lb_slots`; a power of two */
+	__u32 resv;
 };
-_Static_assert(sizeof(struct sl_lb_control) == 48, "no holes");
+_Static_assert(sizeof(struct sl_lb_control) == 72, "no holes");
+
+/*
+ * `lb_slots`: connections of VIPs with SL_LB_KEEP_SLOT. The hash of one chooses its block, and the
+ * cookie in its timestamps is the slot there; bpf/slot.h has the rules. XDP writes.
+ */
+#define SL_LB_SLOT_BITS 9 /* cookie width: a VIP's `bits` is the same */
+#define SL_LB_BLOCK_SLOTS 512
+#define SL_LB_BLOCK_YOUNG 128 /* slots of a block that a flood of SYNs can have */
+#define SL_LB_SLOT_STACKS 4
+#define SL_LB_BLOCKS_MAX 32768
+
+struct sl_lb_slot {
+	__u32 state; /* generation and flags: changes by compare-and-swap alone */
+	__u32 seen_ms; /* when it was used */
+	__u32 key; /* of the connection's hash, bits that its block does not tell */
+	__u16 server;
+	__u16 next; /* of a free one: the free one below it in the stack + 1 */
+	/* A timestamp on the wire is (timestamp << SL_LB_SLOT_BITS) + add. */
+	__u32 client_add, server_add;
+	__u32 client_last, server_last; /* the last timestamp of each end */
+};
+_Static_assert(sizeof(struct sl_lb_slot) == 32, "half a line");
+
+struct sl_lb_block {
+	__u64 free[SL_LB_SLOT_STACKS]; /* stacks: changes so far << 32 | slot on top + 1 */
+	__u32 fresh; /* slots from here on were never taken */
+	__u32 young; /* taken and not confirmed by the client */
+	__u32 swept; /* where the sweep is */
+	__u32 resv[5];
+	struct sl_lb_slot slot[SL_LB_BLOCK_SLOTS];
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct sl_lb_block) == 64 + 32 * SL_LB_BLOCK_SLOTS, "no holes");
 
 /* `lb_counts` (per CPU): every packet that XDP saw is in one of the first group. */
 enum sl_lb_count {
 	SL_LB_NEW, /* starts a connection, or what a VIP has instead of them */
 	SL_LB_COOKIE, /* by its cookie */
+	SL_LB_SLOT, /* by its slot */
 	SL_LB_TABLE, /* by the connection table */
 	SL_LB_HASHED, /* by the row of its hash: neither knew it */
 	SL_LB_FRAGMENT, /* of a VIP without ports, by the row of the addresses' hash */
@@ -290,6 +328,10 @@ enum sl_lb_count {
 	SL_LB_CID_DOWN, /* names a server that is down */
 	SL_LB_BY_LOAD, /* new ones whose server was chosen by its cores' loads */
 	SL_LB_UNREPORTED, /* to the row's server, of whose cores nothing is known */
+	SL_LB_SLOT_TAKEN,
+	SL_LB_SLOT_FREED, /* its connection ended, or was idle or unconfirmed for too long */
+	SL_LB_SLOT_FULL, /* no slot was free, or a flood has those that it may have */
+	SL_LB_SLOT_UNKNOWN, /* a client's timestamps name no slot of its connection */
 	SL_LB_COUNTS,
 };
 

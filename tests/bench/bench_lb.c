@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What a packet on its way to a server costs in the load balancer: by plain hash, by its cookie, by
- * the connection table, and by connection tracking in BPF's hash tables, with 1, 10,000 and a
- * million live flows. Each packet is of another flow (lb_rounds.bpf.c); what writing it costs,
- * measured alone in the same round, is taken off.
+ * its slot, by the connection table, and by connection tracking in BPF's hash tables, with 1,
+ * 10,000 and a million live flows. Each packet is of another flow (lb_rounds.bpf.c); what writing
+ * it costs, measured alone in the same round, is taken off.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -23,7 +23,7 @@
 #define REPEAT 100000
 #define FRAME 66
 
-enum { NOTHING, HASH, STATELESS, TABLE, TRACKED, TRACKED_LRU, SUBJECTS };
+enum { NOTHING, HASH, STATELESS, STATEFUL, TABLE, TRACKED, TRACKED_LRU, SUBJECTS };
 
 static const struct subject {
 	const char *name;
@@ -33,6 +33,7 @@ static const struct subject {
 	[NOTHING] = {"round", SL_LB_KEEP_NONE, SL_LB_COUNTS},
 	[HASH] = {"hash", SL_LB_KEEP_NONE, SL_LB_HASHED},
 	[STATELESS] = {"stateless", SL_LB_KEEP_COOKIE, SL_LB_COOKIE},
+	[STATEFUL] = {"stateful", SL_LB_KEEP_SLOT, SL_LB_SLOT},
 	[TABLE] = {"maglev_lru", SL_LB_KEEP_TABLE, SL_LB_TABLE},
 	[TRACKED] = {"conntrack", SL_LB_KEEP_NONE, SL_LB_TABLE},
 	[TRACKED_LRU] = {"conntrack_lru", SL_LB_KEEP_NONE, SL_LB_TABLE},
@@ -132,6 +133,7 @@ static int load(struct bench *b)
 	b->skel = skel;
 	if (!skel || bpf_map__set_map_flags(skel->maps.lb_connections, 0) ||
 	    bpf_map__set_max_entries(skel->maps.lb_connections, LB_ROUNDS_ENTRIES) ||
+	    bpf_map__set_max_entries(skel->maps.lb_slots, LB_ROUNDS_BLOCKS) ||
 	    lb_rounds_bpf__load(skel)) {
 		fprintf(stderr, "bench_lb: the programs do not load: %s\n", strerror(errno));
 		return -1;
@@ -153,9 +155,11 @@ static int set_up(struct bench *b)
 		return -1;
 	b->control.key[0][0] = 0x0706050403020100;
 	b->control.key[0][1] = 0x0f0e0d0c0b0a0908;
+	memcpy(b->control.slot_key, b->control.key[0], 16);
+	b->control.slot_blocks = LB_ROUNDS_BLOCKS;
 	memcpy(b->skel->bss->rounds.key, b->control.key[0], 16);
 	b->skel->bss->rounds.random = 88172645463325252;
-	b->skel->bss->rounds.stamp = 1000000;
+	b->skel->bss->rounds.stamp = LB_ROUNDS_STAMP;
 	return put_servers(b) || put_table(b);
 }
 
@@ -208,6 +212,7 @@ static double measure(struct bench *b, unsigned which)
 
 	if (put_vip(b, s->keep) || put(b->skel->maps.rounds_next, &zero, &b->programs[which]))
 		return -1;
+	b->skel->bss->rounds.slots = which == STATEFUL;
 	before = counted(b, s->count);
 	from = cpu_ns();
 	if (test_run(b, b->skel->progs.lb_round, REPEAT, &verdict))
@@ -249,10 +254,13 @@ static void report_live(const struct bench *b, unsigned at)
 	for (unsigned i = 0; i < SUBJECTS; i++)
 		printf("\"%s_ns\":%.1f,", subjects[i].name, median(ns[i], n));
 	printf("\"stateless_over_hash\":%.3f,\"maglev_lru_over_hash\":%.3f,"
-	       "\"conntrack_over_stateless\":%.3f,\"conntrack_lru_over_stateless\":%.3f",
+	       "\"conntrack_over_stateless\":%.3f,\"conntrack_lru_over_stateless\":%.3f,"
+	       "\"conntrack_over_stateful\":%.3f,\"conntrack_lru_over_stateful\":%.3f",
 	       median_ratio(ns[STATELESS], ns[HASH], n), median_ratio(ns[TABLE], ns[HASH], n),
 	       median_ratio(ns[TRACKED], ns[STATELESS], n),
-	       median_ratio(ns[TRACKED_LRU], ns[STATELESS], n));
+	       median_ratio(ns[TRACKED_LRU], ns[STATELESS], n),
+	       median_ratio(ns[TRACKED], ns[STATEFUL], n),
+	       median_ratio(ns[TRACKED_LRU], ns[STATEFUL], n));
 }
 
 /* The summary: a million flows, and by each number of them. */

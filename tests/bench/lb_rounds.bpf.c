@@ -33,6 +33,20 @@ struct tracked {
 LB_MAP(tracked_hash, BPF_MAP_TYPE_HASH, 0, LB_ROUNDS_ENTRIES, struct five_tuple, struct tracked);
 LB_MAP(tracked_lru, BPF_MAP_TYPE_LRU_HASH, 0, LB_ROUNDS_ENTRIES, struct five_tuple, struct tracked);
 
+#define ROUNDS_SLOTS (1 << 20) /* a power of two, and not fewer than flows */
+struct rounds_slots {
+	__u16 slot[ROUNDS_SLOTS];
+};
+LB_MAP(rounds_slots, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct rounds_slots);
+
+static __always_inline __u16 *round_slot(__u32 flow)
+{
+	__u32 zero = 0;
+	struct rounds_slots *all = bpf_map_lookup_elem(&rounds_slots, &zero);
+
+	return all ? &all->slot[flow & (ROUNDS_SLOTS - 1)] : NULL;
+}
+
 /* Four flows a client. */
 static __always_inline void round_ends(__u32 flow, struct sl_lb_ends *e)
 {
@@ -96,14 +110,18 @@ static __always_inline int round_write(struct xdp_md *ctx, const struct sl_lb_en
 SEC("xdp")
 int lb_round(struct xdp_md *ctx)
 {
+	__u32 cookie, echo, flow = round_random(rounds.flows);
+	const __u16 *slot = round_slot(flow);
 	struct sl_lb_ends e = {};
-	__u32 cookie;
 	__u64 hash;
 
-	round_ends(round_random(rounds.flows), &e);
+	round_ends(flow, &e);
 	hash = sl_lb_hash(rounds.key, &e);
 	cookie = sl_cookie(round_server(hash), hash, 0, LB_ROUNDS_BITS);
-	if (round_write(ctx, &e, rounds.stamp++ << LB_ROUNDS_BITS | cookie))
+	echo = rounds.stamp++ << LB_ROUNDS_BITS | cookie;
+	if (slot && rounds.slots)
+		echo = sl_slot_wire(LB_ROUNDS_STAMP, sl_slot_add(LB_ROUNDS_STAMP, *slot));
+	if (round_write(ctx, &e, echo))
 		return XDP_ABORTED;
 	bpf_tail_call(ctx, &rounds_next, 0);
 	return XDP_ABORTED;
@@ -164,6 +182,27 @@ int lb_tracked_lru(struct xdp_md *ctx)
 	return lb_tracked(ctx, &tracked_lru);
 }
 
+/* A slot for the flow, confirmed as its client would. */
+static __always_inline int round_take(const struct lb *k, __u32 server, __u16 *slot)
+{
+	struct sl_slot_start start = {.server = server, .server_stamp = LB_ROUNDS_STAMP};
+	struct sl_slot_segment g = {};
+	struct sl_lb_block *b;
+	__u32 at;
+	int taken;
+
+	start.hash = g.hash = sl_lb_hash(rounds.key, &k->ends);
+	start.now_ms = g.now_ms = (__u32)(bpf_ktime_get_coarse_ns() / 1000000);
+	at = sl_slot_block(g.hash, LB_ROUNDS_BLOCKS);
+	b = bpf_map_lookup_elem(&lb_slots, &at);
+	taken = b && slot ? sl_slot_take(b, 0, &start) : -1;
+	if (taken < 0)
+		return -1;
+	*slot = (__u16)taken;
+	g.echo = sl_slot_wire(LB_ROUNDS_STAMP, sl_slot_add(LB_ROUNDS_STAMP, (__u32)taken));
+	return sl_slot_use(b, &g) ? 0 : -1;
+}
+
 /* The next flow is a live one: the tables know it. */
 SEC("xdp")
 int lb_fill(struct xdp_md *ctx)
@@ -171,6 +210,7 @@ int lb_fill(struct xdp_md *ctx)
 	struct sl_lb_connection connection;
 	struct five_tuple key;
 	struct tracked value = {};
+	__u16 *slot = round_slot(rounds.filled);
 	struct lb k = {};
 
 	round_ends(rounds.filled++, &k.ends);
@@ -180,7 +220,8 @@ int lb_fill(struct xdp_md *ctx)
 	lb_connection_key(&k, 0, &connection);
 	if (bpf_map_update_elem(&tracked_hash, &key, &value, BPF_ANY) ||
 	    bpf_map_update_elem(&tracked_lru, &key, &value, BPF_ANY) ||
-	    bpf_map_update_elem(&lb_connections, &connection, &value.server, BPF_ANY))
+	    bpf_map_update_elem(&lb_connections, &connection, &value.server, BPF_ANY) ||
+	    round_take(&k, value.server, slot))
 		rounds.failed++;
 	return XDP_PASS;
 }

@@ -185,7 +185,11 @@ static inline void lb_rig_up(struct lb_rig *r, enum sl_lb_keep keep, unsigned bi
 	cr_assert_eq(bpf_xdp_attach((int)r->client_if, r->prog, XDP_FLAGS_DRV_MODE, NULL), 0);
 	cr_assert_eq(bpf_xdp_attach((int)r->server_if, r->prog, XDP_FLAGS_DRV_MODE, NULL), 0);
 	lb_put(r->skel->maps.lb_ports, &r->client_if, &port);
-	r->control = (struct sl_lb_control){.key = {{1, 2}, {3, 4}}, .inserts_max = 1000};
+	r->control =
+		(struct sl_lb_control){.key = {{1, 2}, {3, 4}},
+				       .inserts_max = 1000,
+				       .slot_key = {5, 6},
+				       .slot_blocks = bpf_map__max_entries(r->skel->maps.lb_slots)};
 	lb_rig_control(r);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		r->vip[v6] = (struct sl_lb_vip){

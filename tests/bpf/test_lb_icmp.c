@@ -195,6 +195,24 @@ Test(lb_icmp, a_quoted_timestamp_names_the_server)
 	cr_assert_eq(lb_rig_count(&rig, SL_LB_ICMP_COOKIE), n);
 }
 
+/* ... as the slot that it is in, and an own one comes back to the server in its quote. */
+Test(lb_icmp, a_quoted_slot_names_the_server)
+{
+	struct segment s = segment_of(false, 0, true, STAMPS, sizeof(STAMPS) - 1);
+
+	lb_rig_up(&rig, SL_LB_KEEP_SLOT, SL_LB_SLOT_BITS);
+	lb_rig_table(&rig, false, 1);
+	s.flags = 18;
+	answer_error(&s, 32, "SYN-ACK");
+	cr_assert_eq(lb_rig_count(&rig, SL_LB_SLOT_TAKEN), 1);
+	cr_assert_eq(lb_rig_count(&rig, SL_LB_ICMP_COOKIE), 1);
+	s.client_port++;
+	s.flags = 16; /* has no slot, and goes as it is */
+	lb_rig_table(&rig, false, 2);
+	answer_error(&s, 32, "without a slot");
+	cr_assert_eq(lb_rig_count(&rig, SL_LB_ICMP_HASHED), 1);
+}
+
 Test(lb_icmp, a_short_quote_goes_by_the_table_and_then_by_the_row)
 {
 	struct sl_lb_connection key = {

@@ -63,7 +63,7 @@ static int apply(int argc, char **argv)
 		sl_lb_config_free(&file);
 		return 0;
 	}
-	rc = sl_lb_claim(file.name, &lb, &created, &err);
+	rc = sl_lb_claim(&file, &lb, &created, &err);
 	if (!rc) {
 		rc = sl_lb_apply(&lb, &file, &err);
 		if (rc && created)

@@ -43,6 +43,7 @@ static const char *const names[SL_LB_MAPS + 1] = {
 	[SL_LB_M_QUIC] = "lb_quic",
 	[SL_LB_M_QUIC_SERVERS] = "lb_quic_servers",
 	[SL_LB_M_CORES] = "lb_cores",
+	[SL_LB_M_SLOTS] = "lb_slots",
 	[SL_LB_MAPS] = "sluice_lb",
 };
 
@@ -144,8 +145,25 @@ int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err)
 			    name, strerror(-rc));
 }
 
-int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_error *err)
+static struct lb_bpf *load(unsigned slots)
 {
+	struct lb_bpf *skel = lb_bpf__open();
+	unsigned blocks = sl_lb_blocks(slots ? slots : SL_LB_SLOTS_DEFAULT);
+
+	if (skel && (bpf_map__set_max_entries(skel->maps.lb_slots, blocks) || lb_bpf__load(skel))) {
+		int saved = errno;
+
+		lb_bpf__destroy(skel);
+		errno = saved;
+		return NULL;
+	}
+	return skel;
+}
+
+int sl_lb_claim(const struct sl_lb_config *config, struct sl_lb *lb, bool *created,
+		struct sl_error *err)
+{
+	const char *name = config->name;
 	struct lb_bpf *skel;
 	int rc = sl_lb_open(name, lb, err);
 
@@ -157,7 +175,7 @@ int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_err
 	if (lb->lock < 0)
 		return lb->lock;
 	sl_lb_remove(lb); /* links of one that lost a pin would keep its program */
-	skel = lb_bpf__open_and_load();
+	skel = load(config->slots);
 	rc = skel ? sl_pinned_store(KIND, name, names, SL_LB_MAPS + 1, skel->obj) : -errno;
 	lb_bpf__destroy(skel);
 	if (!rc)
@@ -261,6 +279,25 @@ void sl_lb_remove(struct sl_lb *lb)
 }
 
 /* --- what the maps say */
+
+unsigned sl_lb_blocks(unsigned slots)
+{
+	unsigned blocks = 1;
+
+	while (blocks * SL_LB_BLOCK_SLOTS < slots && blocks < SL_LB_BLOCKS_MAX)
+		blocks *= 2;
+	return blocks;
+}
+
+unsigned sl_lb_slots(const struct sl_lb *lb)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(lb->map[SL_LB_M_SLOTS], &info, &size))
+		return 0;
+	return info.max_entries * SL_LB_BLOCK_SLOTS;
+}
 
 int sl_lb_server(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s)
 {

@@ -31,6 +31,7 @@ enum sl_lb_map {
 	SL_LB_M_QUIC,
 	SL_LB_M_QUIC_SERVERS,
 	SL_LB_M_CORES,
+	SL_LB_M_SLOTS,
 	SL_LB_MAPS,
 };
 
@@ -51,8 +52,9 @@ struct sl_lb_vip_entry {
 
 /* Open what is pinned. -ENOENT: no such balancer. */
 int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err);
-/* The same, and load and pin it where there is none; *created tells. */
-int sl_lb_claim(const char *name, struct sl_lb *lb, bool *created, struct sl_error *err);
+/* The same by its file, and load and pin it where there is none; *created tells. */
+int sl_lb_claim(const struct sl_lb_config *config, struct sl_lb *lb, bool *created,
+		struct sl_error *err);
 void sl_lb_close(struct sl_lb *lb);
 
 /* Let others change it; what can be read stays readable. */
@@ -69,6 +71,10 @@ int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err);
 void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_MAX_IFACES + 1]);
 /* Off all interfaces, and everything forgotten. */
 void sl_lb_remove(struct sl_lb *lb);
+
+/* Blocks of `lb_slots` for so many slots: a power of two; and how many slots there are. */
+unsigned sl_lb_blocks(unsigned slots);
+unsigned sl_lb_slots(const struct sl_lb *lb);
 
 /* The VIPs, each once: an array to free, its length in *n. */
 int sl_lb_vips(const struct sl_lb *lb, struct sl_lb_vip_entry **vips, unsigned *n);

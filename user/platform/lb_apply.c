@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "platform/lb.h"
@@ -276,6 +277,10 @@ static int apply_control(struct sl_lb *lb, const struct sl_lb_config *config, st
 
 	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
 		return refused(err, "lb_control");
+	if (!ctl.slot_key[0] && !ctl.slot_key[1] &&
+	    getrandom(ctl.slot_key, sizeof(ctl.slot_key), 0) != sizeof(ctl.slot_key))
+		return refused(err, "a secret");
+	ctl.slot_blocks = sl_lb_slots(lb) / SL_LB_BLOCK_SLOTS;
 	ctl.inserts_max = config->inserts_max;
 	return sl_secret_store(lb->map[SL_LB_M_CONTROL], &ctl, ctl.key, &ctl.phase, config)
 		       ? refused(err, "lb_control")

@@ -29,16 +29,19 @@ const struct sl_lb_vip_entry *sl_lb_find_vip(const struct sl_lb_vip_entry *vips,
 /* How its cookies are made: by whom clients' timestamps are what they are. -1: it has none. */
 static int cookies(const struct sl_lb_vip_key *key, unsigned keep)
 {
-	return key->proto == IPPROTO_TCP && (keep == SL_LB_KEEP_COOKIE || keep == SL_LB_KEEP_AGENT)
+	return key->proto == IPPROTO_TCP && (keep == SL_LB_KEEP_COOKIE ||
+					     keep == SL_LB_KEEP_AGENT || keep == SL_LB_KEEP_SLOT)
 		       ? (int)keep
 		       : -1;
 }
 
 static unsigned id_limit(const struct sl_lb_vip_config *v)
 {
+	bool id = v->keep != SL_LB_KEEP_SLOT && cookies(&v->key, v->keep) >= 0;
+
 	if (v->tier)
 		return 1u << v->tier;
-	return cookies(&v->key, v->keep) >= 0 ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
+	return id ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
 }
 
 /* --- VIPs: clients hold timestamps as they were written until now */
@@ -233,6 +236,21 @@ static int check_ifaces(const struct sl_lb_config *config, struct sl_error *err)
 	return 0;
 }
 
+/* --- slots: their map is made when the balancer is */
+
+static int check_slots(const struct sl_lb *lb, const struct sl_lb_config *config,
+		       struct sl_error *err)
+{
+	unsigned slots = sl_lb_slots(lb);
+
+	if (!config->slots || sl_lb_blocks(config->slots) * SL_LB_BLOCK_SLOTS == slots)
+		return 0;
+	return sl_error_set(err, -EINVAL,
+			    "slots: it has %u, and connections in them: write that, or `sluice lb "
+			    "remove` first",
+			    slots);
+}
+
 int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
 		const struct sl_lb_vip_entry *vips, unsigned n, uint16_t **ids,
 		struct sl_error *err)
@@ -241,6 +259,8 @@ int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
 	size_t servers = 1;
 	int rc = check_ifaces(config, err);
 
+	if (!rc)
+		rc = check_slots(lb, config, err);
 	for (unsigned i = 0; i < config->vips_n; i++)
 		servers += config->vips[i].servers_n;
 	*ids = calloc(servers, sizeof(**ids));

@@ -72,7 +72,7 @@ static SL_YAML_SETTER(set_select)
 /* Numbers are the ABI's, and not all of them have a word. */
 static const char *const keep_words[] = {
 	[SL_LB_KEEP_COOKIE] = "cookie", [SL_LB_KEEP_TABLE] = "table", [SL_LB_KEEP_NONE] = "none",
-	[SL_LB_KEEP_AGENT] = "agent",	[SL_LB_KEEP_QUIC] = "quic",
+	[SL_LB_KEEP_SLOT] = "slot",	[SL_LB_KEEP_AGENT] = "agent", [SL_LB_KEEP_QUIC] = "quic",
 };
 #define KEEP_WORDS (sizeof(keep_words) / sizeof(keep_words[0]))
 
@@ -323,7 +323,7 @@ static const struct sl_yaml_field vip_fields[] = {
 	 .min = 1, .max = SL_LB_CANDIDATES,
 	 .mend = "write 1 to 8: servers that are compared for a connection"},
 	{"keep", set_keep, offsetof(struct sl_lb_vip_config, keep),
-	 .mend = "write cookie, table, agent, quic or none"},
+	 .mend = "write cookie, table, slot, agent, quic or none"},
 	{"cookie_bits", sl_yaml_set_unsigned, offsetof(struct sl_lb_vip_config, bits),
 	 .min = SL_LB_COOKIE_MIN, .max = SL_LB_COOKIE_MAX,
 	 .mend = "write a whole number, 8 to 16; 9 is safe for idle connections"},
@@ -353,6 +353,11 @@ static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vi
 				     "select: core, forward: %s: the server's NIC sees the outer "
 				     "header, not the connection: write forward: nat or l2",
 				     sl_lb_forward_words[v->forward]);
+	if (v->keep == SL_LB_KEEP_SLOT && v->bits != SL_LB_SLOT_BITS)
+		return sl_yaml_error(y, item,
+				     "cookie_bits: with keep: slot it is %d: write that, or leave "
+				     "it out",
+				     SL_LB_SLOT_BITS);
 	for (unsigned i = 0; !v->key.port && i < v->servers_n; i++)
 		if (v->servers[i].port)
 			return sl_yaml_error(
@@ -441,6 +446,9 @@ static const struct sl_yaml_field fields[] = {
 	 .mend = "write an address, and a port if it is another than 7077: 10.0.0.9"},
 	{"refill", sl_yaml_set_duration, offsetof(struct sl_lb_config, refill_ns), .min = 0.01,
 	 .max = 10, .mend = "write a time from 10ms to 10s, such as 50ms"},
+	{"slots", sl_yaml_set_unsigned, offsetof(struct sl_lb_config, slots),
+	 .min = SL_LB_BLOCK_SLOTS, .max = SL_LB_BLOCKS_MAX * SL_LB_BLOCK_SLOTS,
+	 .mend = "write a whole number, 512 to 16777216: connections of VIPs with keep: slot"},
 	{"vips", set_vips, 0, .mend = ""},
 	{NULL},
 };

@@ -13,6 +13,7 @@
 
 #define SL_LB_MAX_IFACES 8
 #define SL_LB_WEIGHT_MAX 1000
+#define SL_LB_SLOTS_DEFAULT 262144 /* as the connection table */
 
 struct sl_lb_server_config {
 	__be32 addr[4];
@@ -85,6 +86,7 @@ struct sl_lb_config {
 	char reports[64]; /* where `run` listens for servers' reports; empty: everywhere */
 	bool metrics;
 	struct sockaddr_storage metrics_addr; /* a loopback address and a port */
+	unsigned slots; /* 0: as many as there are, or the default */
 	struct sl_lb_vip_config *vips;
 	unsigned vips_n;
 };

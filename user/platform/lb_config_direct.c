@@ -59,13 +59,13 @@ static int check_direct(struct sl_yaml *y, const yaml_node_t *item,
 {
 	const char *forward = sl_lb_forward_words[v->forward];
 
-	if (v->keep == SL_LB_KEEP_COOKIE)
+	if (v->keep == SL_LB_KEEP_COOKIE || v->keep == SL_LB_KEEP_SLOT)
 		return sl_yaml_error(
 			y, item,
-			"keep: cookie: with forward: %s a server's answers do not pass "
+			"keep: %s: with forward: %s a server's answers do not pass "
 			"here, so no cookie gets into them: write keep: agent, keep: table, or "
 			"forward: nat",
-			forward);
+			sl_lb_keep_word(v->keep), forward);
 	if (v->has_source && v->forward == SL_LB_L2)
 		return sl_yaml_error(y, item,
 				     "source: forward: l2 has no outer header: leave it out");

@@ -104,7 +104,7 @@ static int start(struct run *r, struct sl_error *err)
 	r->lock = sl_lock_take(name, err);
 	if (r->lock < 0)
 		return r->lock;
-	rc = sl_lb_claim(r->config.name, &r->lb, &created, err);
+	rc = sl_lb_claim(&r->config, &r->lb, &created, err);
 	if (!rc)
 		rc = apply(r, &r->config, created, err);
 	if (!rc)

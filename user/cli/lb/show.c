@@ -17,6 +17,7 @@
 static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_NEW] = "new",
 	[SL_LB_COOKIE] = "cookie",
+	[SL_LB_SLOT] = "slot",
 	[SL_LB_TABLE] = "table",
 	[SL_LB_HASHED] = "hashed",
 	[SL_LB_FRAGMENT] = "fragment",
@@ -53,6 +54,10 @@ static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_CID_DOWN] = "cid_down",
 	[SL_LB_BY_LOAD] = "by_load",
 	[SL_LB_UNREPORTED] = "unreported",
+	[SL_LB_SLOT_TAKEN] = "slot_taken",
+	[SL_LB_SLOT_FREED] = "slot_freed",
+	[SL_LB_SLOT_FULL] = "slot_full",
+	[SL_LB_SLOT_UNKNOWN] = "slot_unknown",
 };
 
 static json_t *counts_json(const struct sl_lb *lb)
@@ -220,8 +225,8 @@ json_t *show_json(const struct sl_lb *lb)
 			json_array_append_new(list, vip_json(lb, &vips[i]));
 		free(vips);
 	}
-	return json_pack("{s:s, s:o, s:o, s:o}", "name", lb->name, "interfaces", ifaces, "vips",
-			 list, "counts", counts_json(lb));
+	return json_pack("{s:s, s:o, s:i, s:o, s:o}", "name", lb->name, "interfaces", ifaces,
+			 "slots", (int)sl_lb_slots(lb), "vips", list, "counts", counts_json(lb));
 }
 
 static const struct column server_columns[] = {
