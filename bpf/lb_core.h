@@ -101,8 +101,9 @@ static __always_inline int lb_core_fresh(const struct sl_lb_cores *c, __u64 now_
 
 static __always_inline struct sl_lb_cores *lb_cores_of(const __u32 *server)
 {
-	__u32 zero = 0;
-	void *inner = bpf_map_lookup_elem(&lb_cores, server);
+	/* Linux 6.1 takes no key out of what a global function was lent. */
+	__u32 zero = 0, key = *server;
+	void *inner = bpf_map_lookup_elem(&lb_cores, &key);
 
 	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
 }
