@@ -11,7 +11,8 @@
 #
 #   fleet_up PREFIX SERVERS            namespaces PREFIX-c, PREFIX-in, ...; FLEET_RUN is a folder for files
 #   fleet_at NAMESPACE CMD...          run there
-#   fleet_apply BALANCER [I[:STATE]]...  its servers, and their states; FLEET_KEEP, FLEET_BITS: of the VIP
+#   fleet_apply BALANCER [I[:STATE]]...  its servers, and their states; FLEET_KEEP, FLEET_BITS: of the VIP;
+#                                      FLEET_SECRET, FLEET_BEFORE and FLEET_PHASE: secrets
 #   fleet_routes BALANCER...           those that routes lead to
 #   fleet_die BALANCER                 its cables are pulled, routes follow
 #   fleet_revive BALANCER [I[:STATE]]...  another takes its place, which knows nothing
@@ -174,7 +175,9 @@ fleet_clocks() { # MS-UNTIL-SOMETHING-HAPPENS
 # --- balancers
 
 fleet_file() { # BALANCER [I[:STATE]]...
-	printf 'version: 1\nname: %s\ninterfaces: [in, out]\nsecret: %s\nvips:\n' "$FLEET-$1" "$FLEET_SECRET"
+	printf 'version: 1\nname: %s\ninterfaces: [in, out]\nsecret: %s\n' "$FLEET-$1" "$FLEET_SECRET"
+	[ -z "${FLEET_BEFORE:-}" ] || printf 'secret_phase: %d\nsecret_before: %s\n' "$FLEET_PHASE" "$FLEET_BEFORE"
+	echo vips:
 	fleet_vip tcp "${FLEET_KEEP:-cookie}" 0 "${@:2}"
 	fleet_vip udp table 100 "${@:2}"
 }

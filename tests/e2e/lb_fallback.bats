@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Connections without cookies through two balancers, each of which sees one direction of many of them.
 load common
-FLEET_WANTED=4
+export FLEET_WANTED=4
 load fleet
 
 # loaded TIMESTAMPS: four seconds of requests, a server of which has these; the others are drained meanwhile.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Errors of ICMP about connections through two balancers reach whom they concern.
 load common
-FLEET_WANTED=4
+export FLEET_WANTED=4
 load fleet
 
 counted() { # COUNT: of both balancers
