@@ -24,7 +24,7 @@ counted() { # COUNT: of both balancers
 
 @test "a datagram that nobody wants is refused to its sender" {
 	fleet_both 1 2 3 4
-	for i in 1 2 3 4 5 6; do
+	for _ in 1 2 3 4 5 6; do
 		fleet_at c python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
