@@ -468,6 +468,39 @@ Test(lb_core, what_was_added_is_halved_by_each_report)
 	cr_expect_gt(most, SL_LB_ADDED_FLOW);
 }
 
+/* Each connection adds 1/50 of a core, a tenth of what there is ends from report to report. */
+Test(lb_core, what_a_connection_adds_is_learned)
+{
+	double load[LB_RIG_SERVERS][CORES] = {{0}};
+	double flow;
+
+	up(SL_REPORT_TOEPLITZ, 128);
+	for (unsigned i = 0; i < LB_RIG_SERVERS; i++)
+		report(&servers[0][i]);
+	for (unsigned round = 0; round < 60; round++) {
+		uint64_t sent[LB_RIG_SERVERS][CORES];
+
+		for (unsigned i = 0; i < LB_RIG_SERVERS; i++)
+			for (unsigned c = 0; c < CORES; c++)
+				sent[i][c] = chosen(false, i, c);
+		for (unsigned n = draw() % 40; n > 0; n--)
+			syn(false, (uint16_t)(1024 + draw() % 60000));
+		for (unsigned i = 0; i < LB_RIG_SERVERS; i++) {
+			for (unsigned c = 0; c < CORES; c++) {
+				/* half of those that came in between were there, on average */
+				double now = 0.02 * (double)(chosen(false, i, c) - sent[i][c]);
+
+				set_load(&servers[0][i], c,
+					 (unsigned)(1000 * (0.9 * load[i][c] + now / 2)));
+				load[i][c] = 0.9 * load[i][c] + now;
+			}
+			cr_assert_eq(send_loads(&servers[0][i]), 0);
+		}
+	}
+	flow = (double)cores_of(0).flow / SL_REPORT_CORE;
+	cr_expect(flow > 0.014 && flow < 0.026, "%g of a core", flow);
+}
+
 /* --- who does not report, or no more */
 
 /* The row's server, whoever is less loaded. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/lb_flow.h"
 #include "platform/clock.h"
 #include "platform/lb_cores.h"
 #include "platform/lb_loads.h"
@@ -31,7 +32,18 @@ struct reporter {
 	unsigned vip;
 	double load, rate; /* of all cores; connections a second; in the VIP's sums */
 	uint64_t chosen; /* connections until the latest report */
+	/* Of each core by the latest report; connections sent before it, and in the time before. */
+	unsigned told_n; /* cores that it told of; 0: there is none to compare with */
+	uint16_t told[SL_REPORT_CORES];
+	uint64_t sent[SL_REPORT_CORES], sent_before[SL_REPORT_CORES];
 };
+
+/* What a VIP's connections add to a core, as its servers' reports show it. */
+struct learned {
+	struct sl_lb_flow flow;
+	unsigned observations;
+};
+#define OBSERVATIONS_MIN 256 /* a quarter of what it remembers */
 
 struct sl_lb_loads {
 	const struct sl_lb *lb;
@@ -39,6 +51,7 @@ struct sl_lb_loads {
 	int fd;
 	struct sl_lb_loads_counts counts;
 	double load[SL_LB_MAX_VIPS], rate[SL_LB_MAX_VIPS]; /* of all their servers */
+	struct learned learned[SL_LB_MAX_VIPS];
 	struct reporter *reporters[SL_LB_MAX_SERVERS];
 };
 
@@ -78,6 +91,7 @@ static void sync_map(struct sl_lb_loads *l, uint32_t server, struct reporter *r)
 		return;
 	r->map_id = id;
 	r->chosen = chosen(r->cores);
+	r->told_n = 0;
 	if (r->cores->boot > r->boot) { /* what another receiver took */
 		r->boot = r->cores->boot;
 		r->sequence = r->cores->sequence;
@@ -122,16 +136,37 @@ static void count_in(struct sl_lb_loads *l, struct reporter *r, unsigned vip,
 	l->rate[vip] += r->rate;
 }
 
+static void learn(struct learned *k, struct reporter *r, const struct sl_core_loads *loads)
+{
+	for (unsigned i = 0; i < loads->cores; i++) {
+		uint64_t now = __atomic_load_n(&r->cores->chosen[i], __ATOMIC_RELAXED);
+		uint64_t sent = now - r->sent[i];
+
+		if (i < r->told_n) {
+			sl_lb_flow_observe(&k->flow, r->told[i], loads->load[i], (double)sent,
+					   (double)r->sent_before[i]);
+			k->observations += k->observations < OBSERVATIONS_MIN;
+		}
+		r->told[i] = loads->load[i];
+		r->sent_before[i] = i < r->told_n ? sent : 0;
+		r->sent[i] = now;
+	}
+	r->told_n = loads->cores;
+}
+
 /*
- * What a connection adds to its core until the next report: all load of the VIP's servers by all
- * its connections. That takes what is left of older ones for new ones', and if there are other
- * balancers theirs too; both make up for what is not seen here.
+ * What a connection adds to its core until the next report. Until that is learned, all load of the
+ * VIP's servers by all its connections: more than it is where connections outlast a report, and
+ * then they are dealt rather than balanced.
  */
 static uint32_t flow_load(const struct sl_lb_loads *l, unsigned vip, unsigned period_ms)
 {
+	const struct learned *k = &l->learned[vip];
 	double flows = l->rate[vip] * period_ms / 1000, least = 0.05;
-	double flow = l->load[vip] / (flows > least ? flows : least);
+	double flow = k->observations < OBSERVATIONS_MIN ? 0 : sl_lb_flow_added(&k->flow);
 
+	if (!(flow > 0))
+		flow = l->load[vip] / (flows > least ? flows : least);
 	if (flow > SL_REPORT_CORE)
 		return SL_REPORT_CORE;
 	return flow < 1 ? 1 : (uint32_t)flow;
@@ -150,6 +185,7 @@ static void store_loads(struct sl_lb_loads *l, struct reporter *r, unsigned vip,
 		__atomic_fetch_sub(&c->added[i], (added + 1) / 2, __ATOMIC_RELAXED);
 	}
 	count_in(l, r, vip, loads);
+	learn(&l->learned[vip], r, loads);
 	store(&c->flow, flow_load(l, vip, loads->period_ms));
 	__atomic_store_n(&c->until_ns, sl_clock_ns() + l->max_age_ms * 1000000ull,
 			 __ATOMIC_RELAXED);
