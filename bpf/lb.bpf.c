@@ -218,8 +218,7 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 		return lb_end(c.how, XDP_DROP);
 	if (unlikely(c.by_load)) {
 		lb_core_choose(k, &c);
-		if (c.by_load & LB_INSERT)
-			lb_core_insert(k, &c);
+		lb_core_enter(k, ctl, &c);
 	}
 	return c.vip.forward == SL_LB_NAT ? lb_forward(ctx, k, &c) : lb_direct(ctx, k, &c);
 }

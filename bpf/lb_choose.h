@@ -8,6 +8,7 @@
 
 #define LB_BY_LOAD 1 /* of lb_choice.by_load */
 #define LB_INSERT 2 /* with it: into the connection table then */
+#define LB_BEGIN 4 /* lb_begin() then */
 
 static __always_inline void lb_key(struct sl_lb_vip_key *key, __u8 proto, __u16 port,
 				   const __be32 *addr)
@@ -359,9 +360,11 @@ static __always_inline int lb_unknown(const struct lb *k, const struct sl_lb_con
 		c->how = SL_LB_DROP_NO_SERVER;
 		return -1;
 	}
-	if (select == SL_LB_BY_CORE)
-		c->by_load = LB_BY_LOAD | (admitted ? LB_INSERT : 0);
-	else if (admitted)
+	if (select == SL_LB_BY_CORE) {
+		c->by_load = LB_BY_LOAD | (admitted ? LB_INSERT : 0) | (seen ? LB_BEGIN : 0);
+		return 0;
+	}
+	if (admitted)
 		lb_insert(k, c->vip.id, c->server);
 	else if (remember && starts)
 		lb_forget(k, c->vip.id);

@@ -260,10 +260,14 @@ __noinline int lb_core_choose(const struct lb *k, struct lb_choice *c)
 	return 0;
 }
 
-/* Its own function for want of stack, as lb_core_choose() is. */
-static __noinline void lb_core_insert(const struct lb *k, const struct lb_choice *c)
+/* Into the connection table what belongs there. A function for want of stack. */
+static __noinline void lb_core_enter(const struct lb *k, const struct sl_lb_control *ctl,
+				     const struct lb_choice *c)
 {
-	lb_insert(k, c->vip.id, c->server);
+	if (c->by_load & LB_INSERT)
+		lb_insert(k, c->vip.id, c->server);
+	if (c->by_load & LB_BEGIN)
+		lb_begin(k, ctl, c);
 }
 
 #endif /* SLUICE_LB_CORE_H */

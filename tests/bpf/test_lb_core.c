@@ -501,6 +501,28 @@ Test(lb_core, what_a_connection_adds_is_learned)
 	cr_expect(flow > 0.014 && flow < 0.026, "%g of a core", flow);
 }
 
+/* Who has no cookie is remembered from the SYN on: with the server that got it, not the row's. */
+Test(lb_core, the_table_has_the_server_that_was_chosen)
+{
+	up(SL_REPORT_TOEPLITZ, 128);
+	distinct_loads();
+	set_flow(0);
+	for (unsigned n = 0; n < 50; n++) {
+		struct sl_lb_connection key = {.client_port = htons((uint16_t)(7000 + n)),
+					       .vip_port = htons(80),
+					       .proto = IPPROTO_TCP};
+		struct outcome out = syn(false, (uint16_t)(7000 + n));
+		uint32_t server;
+
+		lb_client(false, key.client);
+		cr_assert_eq(bpf_map_lookup_elem(bpf_map__fd(rig.skel->maps.lb_connections), &key,
+						 &server),
+			     0);
+		cr_assert_eq(server, server_of(&out, false));
+	}
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BY_LOAD), 50);
+}
+
 /* --- who does not report, or no more */
 
 /* The row's server, whoever is less loaded. */
