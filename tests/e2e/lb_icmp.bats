@@ -15,7 +15,7 @@ counted() { # COUNT: of both balancers
 	head -c 4000000 /dev/urandom >"$FLEET_RUN/file"
 	# the client knows nothing of it, so its MSS is 1460
 	ip -n "$FLEET-in" link set clients mtu 1300
-	for i in 1 2 3 4 5 6; do
+	for _ in 1 2 3 4 5 6; do
 		fleet_at c curl -s -m 5 "http://$FLEET_VIP/file" | cmp - "$FLEET_RUN/file"
 	done
 	[ "$(counted icmp_cookie)" -gt 0 ]
