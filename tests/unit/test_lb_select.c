@@ -237,6 +237,17 @@ Test(lb_select, awrr_is_the_published_weight)
 	awrr_expect(8, 0, (const double[]){30, 30, 30, 30, 30, 30, 30, 2});
 }
 
+/* The mean that a stale load counts as is the pool's: (3 * 0.2 + 0.6) / 4. */
+Test(lb_select, awrr_takes_the_mean_by_size)
+{
+	make(3, 0);
+	pool[0].server.weight = 3;
+	pool[0].load = 0.2;
+	pool[1].load = 0.6;
+	pool[2].age_ns = SL_LB_NEVER_TOLD;
+	awrr_expect(3, 0, (const double[]){3 * 15, 5, 10});
+}
+
 /* The mean is the pool's: a big server's load counts by its size, and so does its share. */
 Test(lb_select, awrr_multiplies_the_weight)
 {
@@ -320,7 +331,7 @@ Test(lb_select, power_of_two_is_that_of_two_different_ones)
 }
 
 /* Both draws by weight: w_i / W * (w_i's chance to be first + to be second). */
-Test(lb_select, power_of_two_draws_by_weight)
+static void expect_two_by_weight(const double *load)
 {
 	static const double w[] = {1, 2, 3, 4};
 	double want[4] = {0};
@@ -328,18 +339,22 @@ Test(lb_select, power_of_two_draws_by_weight)
 	make(4, 0);
 	for (unsigned i = 0; i < 4; i++) {
 		pool[i].server.weight = i + 1;
-		pool[i].load = 0.1 * i;
+		pool[i].load = load[i];
 		for (unsigned k = 0; k < 4; k++)
-			if (k != i) {
-				double p = w[i] / 10 * w[k] / (10 - w[i]);
-
-				want[i < k ? i : k] += p;
-			}
+			if (k != i)
+				want[load[i] < load[k] ? i : k] += w[i] / 10 * w[k] / (10 - w[i]);
 	}
 	fill(SL_LB_BY_POWER_OF_TWO, 4, opts());
 	for (unsigned i = 0; i < 4; i++)
 		cr_expect_float_eq(share(i), want[i], 5 * sqrt((want[i] + 0.0001) / ROWS),
 				   "%u: %f for %f", i, share(i), want[i]);
+}
+
+Test(lb_select, power_of_two_draws_by_weight)
+{
+	expect_two_by_weight((const double[]){0.1, 0.2, 0.3, 0.4});
+	expect_two_by_weight((const double[]){0.4, 0.3, 0.2, 0.1});
+	expect_two_by_weight((const double[]){0.3, 0.1, 0.4, 0.2});
 }
 
 /* --- turn.h, through which the weights go */
@@ -362,4 +377,9 @@ Test(lb_select, turn_is_exact_with_many_servers_and_large_weights)
 	for (unsigned i = 0; i < MANY; i++)
 		cr_expect_float_eq(got[i], (double)ROWS * s[i].weight / sum, s[i].weight ? 1.01 : 0,
 				   "%u: %u", i, got[i]);
+	for (unsigned i = 0; i < MANY; i++)
+		s[i].weight = 0;
+	sl_turn_fill(s, MANY, row, ROWS, NOBODY, scratch);
+	for (unsigned r = 0; r < ROWS; r++)
+		cr_assert_eq(row[r], NOBODY);
 }

@@ -227,8 +227,8 @@ Test(pool, loads_help_and_stale_ones_taken_for_true_hurt)
 	cr_expect_lt(2 * least, stale, "what it adds itself counted: %f", least);
 }
 
-/* Reports that come too late say nothing: a turn is a turn. */
-Test(pool, stale_reports_leave_turns)
+/* Reports that come too late say nothing. */
+Test(pool, stale_reports_leave_turns_and_hashes)
 {
 	struct pool_scenario c = requests(16, 0.8);
 	double rr;
@@ -240,7 +240,7 @@ Test(pool, stale_reports_leave_turns)
 	rr = p99_ms(&c, POOL_RR);
 	cr_expect_float_eq(p99_ms(&c, POOL_AWRR), rr, 0.05 * rr);
 	cr_expect_float_eq(p99_ms(&c, POOL_LEAST), rr, 0.05 * rr);
-	cr_expect_float_eq(p99_ms(&c, POOL_CORE), rr, 0.05 * rr);
+	cr_expect_eq(p99_ms(&c, POOL_CORE), p99_ms(&c, POOL_MAGLEV), "and of cores the hash's row");
 }
 
 static double core_variance(const struct pool_scenario *c, enum pool_policy policy)
@@ -257,11 +257,21 @@ Test(pool, the_core_that_a_flow_reaches_is_known)
 	struct pool_scenario c = streams(0.75);
 	double rr = core_variance(&c, POOL_RR), core = core_variance(&c, POOL_CORE);
 
-	cr_expect_geq(rr, 27 * core, "rr %g, core %g", rr, core);
+	cr_expect_geq(rr, 12 * core, "rr %g, core %g", rr, core); /* a short run */
 	/* late reports: what it adds itself is the only guard against a herd */
 	c.balancer.report_ns = 200 * MS;
 	c.balancer.added = 0;
 	core = core_variance(&c, POOL_CORE);
 	c.balancer.added = -1;
 	cr_expect_lt(core_variance(&c, POOL_CORE), core);
+}
+
+/* When all cores are busy all the time, only what was lost tells them apart. */
+Test(pool, reports_of_what_arrived_tell_full_cores_apart)
+{
+	struct pool_scenario c = streams(1.1);
+	double arrived = core_variance(&c, POOL_CORE);
+
+	c.balancer.told = POOL_BUSY;
+	cr_expect_lt(2 * arrived, core_variance(&c, POOL_CORE));
 }

@@ -23,7 +23,7 @@ static const enum sl_lb_select selects[POOL_POLICIES] = {
 	[POOL_RR] = SL_LB_BY_TURN,	     [POOL_WRR] = SL_LB_BY_TURN,
 	[POOL_AWRR] = SL_LB_BY_AWRR,	     [POOL_LEAST] = SL_LB_BY_LEAST,
 	[POOL_LEAST_STALE] = SL_LB_BY_LEAST, [POOL_POW2] = SL_LB_BY_POWER_OF_TWO,
-	[POOL_CORE] = SL_LB_BY_TURN,
+	[POOL_CORE] = SL_LB_BY_CORE,
 };
 
 const char *pool_policy_name(enum pool_policy p)
@@ -192,6 +192,11 @@ static uint32_t next_row(struct pool *p, const struct pool_flow *f)
 	return p->row[p->turn[cpu]++ & (p->scenario->balancer.rows - 1)];
 }
 
+static uint32_t hashed_row(const struct pool *p, const struct pool_flow *f)
+{
+	return p->row[f->hash & (p->scenario->balancer.rows - 1)];
+}
+
 /* The i-th of those to be compared: all in turn if they are few, else servers of rows. */
 static uint32_t candidate(const struct pool *p, const struct pool_flow *f, uint32_t i)
 {
@@ -221,7 +226,7 @@ static uint32_t by_core(struct pool *p, const struct pool_flow *f)
 {
 	const struct pool_scenario *c = p->scenario;
 	uint32_t n = c->servers < c->balancer.candidates ? c->servers : c->balancer.candidates;
-	uint32_t server = next_row(p, f), best = UINT32_MAX;
+	uint32_t server = hashed_row(p, f), best = UINT32_MAX;
 	double least = 0;
 
 	if (!told(p, server))
@@ -246,7 +251,7 @@ uint32_t pool_choose(struct pool *p, const struct pool_flow *f)
 	case POOL_HASH:
 		return (uint32_t)((f->hash >> 32) * p->scenario->servers >> 32);
 	case POOL_MAGLEV:
-		return p->row[f->hash & (p->scenario->balancer.rows - 1)];
+		return hashed_row(p, f);
 	case POOL_CORE:
 		return by_core(p, f);
 	default:
