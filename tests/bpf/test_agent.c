@@ -190,7 +190,7 @@ Test(agent, random_bytes_do_no_harm)
 
 	agent_rig_up(&r);
 	srand(4);
-	for (unsigned i = 0; i < 40000; i++) {
+	for (unsigned i = 0; i < 10000; i++) {
 		struct tunnel t = {.kind = (unsigned)rand() % TUNNEL_KINDS,
 				   .v6 = rand() & 1,
 				   .words = (unsigned)rand() % 4,
@@ -214,6 +214,6 @@ Test(agent, random_bytes_do_no_harm)
 				out.len < f.len &&
 				!memcmp(out.b + 20 + 14, f.b + 34 + f.len - out.len, out.len - 34));
 	}
-	cr_assert(open > 10000, "%u", open);
+	cr_assert(open > 2500, "%u", open);
 	cr_assert_eq(agent_rig_count(&r, SL_AGENT_DROP_FAILED), 0);
 }
