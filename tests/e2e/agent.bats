@@ -198,7 +198,7 @@ answer() { # ADDRESS
 }
 
 @test "what is wrong is refused in one line, and changes nothing" {
-	refused -2 '--vip is missing' agent attach s0
+	refused -2 '--vip or --lb is missing' agent attach s0
 	refused -2 'is no address' agent attach s0 --vip 10.9.9.0/24
 	refused -2 'is no prefix' agent attach s0 --vip 10.9.9.9 --from 10.0.0.0/33
 	refused -2 'is no prefix' agent attach s0 --vip 10.9.9.9 --from 10.0.0.0/
@@ -212,4 +212,14 @@ answer() { # ADDRESS
 	refused 'is not there' agent detach lo
 	refused -2 'unknown verb' agent nosuch
 	refused -2 'a verb is missing' at s "$SLUICE" agent
+}
+
+@test "an agent whose network namespace is gone is none, and leaves nothing" {
+	agent attach s0 --vip 10.9.9.9
+	kill "${SPAWNED[@]}"
+	wait "${SPAWNED[@]}" || true
+	ip netns del "$NAME-s"
+	tb_wait 5 eval "! '$SLUICE' agent show -n '$NAME' 2>&1 | grep -q 'another network namespace'"
+	refused 'there is no agent' "$SLUICE" agent show -n "$NAME"
+	[ ! -e "/sys/fs/bpf/sluice/agent-1/$NAME" ]
 }

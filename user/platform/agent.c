@@ -108,10 +108,10 @@ int sl_agent_open(const char *name, struct sl_agent *agent, struct sl_error *err
 		rc = check_netns(agent, err);
 		if (!rc)
 			return 0;
-		if (rc == -ESTALE)
-			rc = -ENOENT;
-		else
+		if (rc != -ESTALE)
 			goto out;
+		sl_pinned_remove(KIND, name, names, SL_AGENT_OBJECTS);
+		rc = -ENOENT;
 	}
 	sl_error_set(err, rc,
 		     rc == -ENOENT ? "there is no agent \"%s\": `sluice agent attach` makes one"
