@@ -61,3 +61,21 @@ reload() {
 	pool_traffic 10.9.9.9 1
 	expect "$(pool_result)" '.held_broken == 0' '.new_failed == 0' '.words | has("s1") | not'
 }
+
+@test "gue_port of the file is the agents' and the probes' too, one for all of a host's VIPs" {
+	local i
+	pool_up 2
+	in_pool lb ip route add default via 10.7.0.2
+	in_pool lb ip -6 route add default via fd07::2
+	vips_on 1 2
+	checks gue 10.7.N.2 fd07:N::2
+	sed -i 's/forward: gue/&, gue_port: 9886/' "$BATS_TEST_TMPDIR/lb.yaml"
+	sed '0,/gue_port: 9886/s//gue_port: 9887/' "$BATS_TEST_TMPDIR/lb.yaml" >"$BATS_TEST_TMPDIR/bad.yaml"
+	refused -2 'gue_port: ' in_pool l1 "$SLUICE" agent attach -n "$NAME-l1" --lb "$BATS_TEST_TMPDIR/bad.yaml" "${NAME}e1"
+	for i in 1 2; do
+		in_pool "l$i" "$SLUICE" agent attach -n "$NAME-l$i" --lb "$BATS_TEST_TMPDIR/lb.yaml" "${NAME}e$i"
+		expect "$(in_pool "l$i" "$SLUICE" agent show -n "$NAME-l$i" -j)" '.gue_port == 9886'
+	done
+	start_run
+	tb_wait 5 are healthy healthy
+}

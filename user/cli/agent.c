@@ -42,7 +42,7 @@ static const struct opt_spec attach_spec = {
 			OPT_LIST(struct agent_options, from, 'f', "from", "PREFIX",
 				 "balancers: 10.0.0.0/24; repeatable (default: any)"),
 			OPT_U32(struct agent_options, gue_port, 'g', "gue-port", "PORT", 1, 65535,
-				"UDP port of GUE (default 6080)"),
+				"UDP port of GUE (default that of the file, or 6080)"),
 			OPT_STRING(struct agent_options, file, 'l', "lb", "FILE",
 				   "the balancer's file, sluice-lb(5): VIPs and "
 				   "cookies of this host"),
@@ -130,7 +130,6 @@ static int read_words(const struct agent_options *options, struct sl_agent_confi
 	config->from_n = options->from.n;
 	if (!config->from_n) /* all zeros: every address there is */
 		config->from_n = 1;
-	config->gue_port = htons(SL_AGENT_GUE_PORT);
 	return 0;
 }
 
@@ -201,8 +200,10 @@ static int attach(int argc, char **argv)
 	status = read_words(&options, config);
 	if (!status && options.file)
 		status = read_file(&options, &lb, config);
-	if (!status && options.gue_port)
+	if (options.gue_port)
 		config->gue_port = htons((uint16_t)options.gue_port);
+	else if (!config->gue_port)
+		config->gue_port = htons(SL_AGENT_GUE_PORT);
 	if (!status)
 		status = put_on(&options, &lb, config);
 	sl_lb_config_free(&lb);

@@ -47,6 +47,21 @@ static int add_vip(const struct sl_lb_vip_config *v, struct sl_agent_config *con
 	return 0;
 }
 
+/* The agent has one. `config` has none until a VIP says. */
+static int set_gue_port(const struct sl_lb_vip_config *v, struct sl_agent_config *config,
+			struct sl_error *err)
+{
+	__be16 port = htons((uint16_t)(v->gue_port ? v->gue_port : SL_AGENT_GUE_PORT));
+
+	if (config->gue_port && config->gue_port != port)
+		return sl_error_set(err, -EINVAL,
+				    "gue_port: this host's VIPs have %u and %u: write one for all "
+				    "of them",
+				    ntohs(config->gue_port), ntohs(port));
+	config->gue_port = port;
+	return 0;
+}
+
 /*
  * Under NAT the server is written to at its own address; else the VIP itself is there, and the
  * packet as the client sent it.
@@ -99,8 +114,7 @@ int sl_agent_from_lb(const struct sl_lb_config *lb, const struct sl_agent_vip *s
 			if (v->forward == SL_LB_IPIP || v->forward == SL_LB_GUE)
 				rc = add_vip(v, config, err);
 			if (!rc && v->forward == SL_LB_GUE)
-				config->gue_port =
-					v->gue_port ? v->gue_port : htons(SL_AGENT_GUE_PORT);
+				rc = set_gue_port(v, config, err);
 			if (!rc && v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_AGENT)
 				rc = add_service(v, &v->servers[k], config, err);
 		}

@@ -196,7 +196,7 @@ static __be16 port_of(const struct target *t)
 
 static __be16 gue_port(const struct sl_lb_vip_config *v)
 {
-	return v->gue_port ? v->gue_port : htons(SL_LB_GUE_PORT);
+	return htons((uint16_t)(v->gue_port ? v->gue_port : SL_LB_GUE_PORT));
 }
 
 static struct sl_lb_probe_to probe_to(const struct target *t)
