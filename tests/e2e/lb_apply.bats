@@ -65,7 +65,7 @@ answers() {
 }
 
 @test "what cannot be applied is found out before anything changes" {
-	local before bad=$BATS_TEST_TMPDIR/bad.yaml one='protocol: tcp, address: 10.9.0.1, port: 80'
+	local i before bad=$BATS_TEST_TMPDIR/bad.yaml one='protocol: tcp, address: 10.9.0.1, port: 80'
 	tcp() { file "$@" | sed 's/protocol: udp, //'; }
 	tcp "$one, servers: [{address: \"10.8.0.1:80\"}, {address: \"10.8.0.2:80\", id: 0}]" >"$BATS_TEST_TMPDIR/lb.yaml"
 	at lb ip addr add 10.8.0.1/32 dev lo
@@ -104,6 +104,36 @@ answers() {
 	refused -2 "leave the servers' ports out" lb apply --check "$bad"
 	tcp "$one, servers: []" | sed 's/^name: .*/name: a.b/' >"$bad"
 	refused -2 'letters, digits, dashes, underscores' lb apply --check "$bad"
+	tcp "$one, select: awrr, metric: cpu, servers: []" >"$bad"
+	refused -2 'metric: cpu: servers sign' lb apply --check "$bad"
+	tcp "$one, keep: agent, servers: [{address: 10.8.0.1}]" | sed 's/^vips/secret: 00112233445566778899aabbccddeeff\nvips/' >"$bad"
+	refused -2 'server 10.8.0.1: id is missing' lb apply --check "$bad"
+	tcp "$one, servers: [{address: 10.8.0.1}, {address: \"10.8.0.1:80\"}]" >"$bad"
+	refused -2 '10.8.0.1:80 is there twice: remove one' lb apply --check "$bad"
+	tcp "$one, servers: [{address: \"10.9.0.1:81\"}]" >"$bad"
+	refused -2 "servers[0]: address: it is the VIP's" lb apply --check "$bad"
+	for i in 0.0.0.0 127.0.0.1 224.0.0.1 255.255.255.255 :: ::1 ::1.2.3.4 ::ffff:1.2.3.4 fe80::1 ff02::1; do
+		tcp "address: \"$i\", port: 80, servers: []" >"$bad"
+		refused -2 "address: \"$i\" is no host's" lb apply --check "$bad"
+		tcp "$one, forward: ipip, servers: [{address: \"$i\"}]" >"$bad"
+		refused -2 "servers[0].address: \"$i\" is no host's" lb apply --check "$bad"
+	done
+	tcp 'address: 10.8.0.2, port: 80, servers: []' >"$bad"
+	refused -2 "VIP 10.8.0.2: address: it is this host's own" lb apply "$bad"
+	tcp "$one, port: +80, servers: []" | sed 's/port: 80, //' >"$bad"
+	refused -2 'write 1 to 65535, or any' lb apply --check "$bad"
+	compile "$BATS_TEST_TMPDIR/pass.o" <<-'END'
+		#include <linux/bpf.h>
+		#include <bpf/bpf_helpers.h>
+		SEC("xdp") int pass(struct xdp_md *ctx) { return XDP_PASS; }
+		char _license[] SEC("license") = "GPL";
+	END
+	at lb sysctl -qw net.ipv4.conf.a1.forwarding=1
+	at lb ip link set dev a1 xdp obj "$BATS_TEST_TMPDIR/pass.o" sec xdp
+	tcp "$one, servers: []" | sed 's/\[a0\]/[a0, a1]/' >"$bad"
+	refused 'interfaces: a1 carries the XDP program' lb apply "$bad"
+	refused -2 '32 hexadecimal digits' lb rotate -n "$NAME" --secret 00000000000000000000000000000000
+	for i in '' a.b a/b; do refused -2 'name' lb show -n "$i"; done
 	tcp "$one, servers: []" | sed 's/^name: .*/secret: 00000000000000000000000000000000/' >"$bad"
 	refused -2 '32 hexadecimal digits' lb apply --check "$bad"
 	diff <(echo "$before") <(state)

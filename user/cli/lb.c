@@ -192,7 +192,8 @@ static int rotate(int argc, char **argv)
 	if (!opt_parse(&rotate_spec, argc, argv, &config, &status))
 		return status;
 	if (config.secret &&
-	    (strlen(config.secret) != 32 || strspn(config.secret, "0123456789abcdefABCDEF") != 32))
+	    (strlen(config.secret) != 32 || strspn(config.secret, "0123456789abcdefABCDEF") != 32 ||
+	     strspn(config.secret, "0") == 32)) /* zeros stand for none */
 		return opt_usage(&rotate_spec, "--secret: write 32 hexadecimal digits: "
 					       "openssl rand -hex 16");
 	if (config.secret) {

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "platform/hook.h"
 #include "platform/lb_check.h"
 #include "platform/lb_direct.h"
 #include "platform/lb_quic.h"
+#include "platform/route.h"
 
 #define NO_ID 0xffff
 
@@ -212,7 +214,8 @@ static bool forwards(const char *ifname, int family)
 	return value != '0';
 }
 
-static int check_ifaces(const struct sl_lb_config *config, struct sl_error *err)
+static int check_ifaces(const struct sl_lb *lb, const struct sl_lb_config *config,
+			struct sl_error *err)
 {
 	bool families[2] = {false};
 
@@ -221,6 +224,7 @@ static int check_ifaces(const struct sl_lb_config *config, struct sl_error *err)
 			families[k ? config->vips[i].servers[k - 1].v6 : config->vips[i].v6] = true;
 	for (unsigned i = 0; i < config->ifaces_n; i++) {
 		const char *name = config->ifaces[i];
+		struct sl_hook hook;
 
 		if (!if_nametoindex(name))
 			return sl_error_set(err, -ENODEV,
@@ -232,6 +236,32 @@ static int check_ifaces(const struct sl_lb_config *config, struct sl_error *err)
 					    "%s does not forward: sysctl -w net.ipv4.ip_forward=1 "
 					    "net.ipv6.conf.all.forwarding=1",
 					    name);
+		if (!sl_hook_query((int)if_nametoindex(name), &hook) && hook.prog_id &&
+		    hook.prog_id != sl_prog_id(lb->prog))
+			return sl_error_set(err, -EEXIST,
+					    "interfaces: %s carries the XDP program %u, not this "
+					    "balancer's: take that off first (ip link set dev %s "
+					    "xdp off, or stop who owns it), or leave %s out",
+					    name, hook.prog_id, name, name);
+	}
+	return 0;
+}
+
+/* All that comes for it would go to servers, or nowhere: who logs in to this host there, too. */
+static int check_own(const struct sl_lb_config *config, struct sl_error *err)
+{
+	for (unsigned i = 0; i < config->vips_n; i++) {
+		const struct sl_lb_vip_config *v = &config->vips[i];
+		struct sl_route way;
+		char address[64];
+
+		if (sl_route_get(v->key.addr, v->v6, &way) || !way.local)
+			continue;
+		sl_lb_end_text(v->key.addr, v->v6, 0, address, sizeof(address));
+		return sl_error_set(err, -EINVAL,
+				    "VIP %s: address: it is this host's own: write one that no "
+				    "host has, or take it off this one",
+				    address);
 	}
 	return 0;
 }
@@ -257,8 +287,10 @@ int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	size_t servers = 1;
-	int rc = check_ifaces(config, err);
+	int rc = check_ifaces(lb, config, err);
 
+	if (!rc)
+		rc = check_own(config, err);
 	if (!rc)
 		rc = check_slots(lb, config, err);
 	for (unsigned i = 0; i < config->vips_n; i++)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/lb_select.h"
 #include "platform/config_values.h"
 #include "platform/lb_config_check.h"
 #include "platform/lb_config_secret.h"
@@ -152,12 +153,23 @@ int sl_lb_address_parse(const char *text, __be32 addr[4], bool *v6)
 	return inet_pton(AF_INET6, text, addr) == 1 ? 0 : -EINVAL;
 }
 
+/* Of a host that packets can be sent to: not loopback, multicast, link-local, IPv4 in IPv6. */
+static bool is_host(const __be32 addr[4], bool v6)
+{
+	const uint32_t high = ntohl(addr[v6 ? 0 : 3]), top = high >> 24;
+
+	if (!v6)
+		return top && top != 127 && top >> 4 != 0xe && high != 0xffffffff;
+	return top != 0xff && high >> 22 != 0xfe80 >> 6 &&
+	       (addr[0] || addr[1] || (addr[2] && addr[2] != htonl(0xffff)));
+}
+
 static int port_parse(const char *text, __be16 *port)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 
-	if (!*text || *end || *text == '-' || !n || n > 65535)
+	if (*text < '0' || *text > '9' || *end || !n || n > 65535)
 		return -EINVAL;
 	*port = htons((uint16_t)n);
 	return 0;
@@ -197,6 +209,14 @@ void sl_lb_end_text(const __be32 addr[4], bool v6, __be16 port, char *buf, size_
 		snprintf(buf, size, v6 ? "[%s]:%u" : "%s:%u", host, ntohs(port));
 }
 
+static int no_host(struct sl_yaml *y, const yaml_node_t *node)
+{
+	return sl_yaml_error(y, node,
+			     "\"%s\" is no host's that packets can be sent to (loopback, "
+			     "multicast, link-local, ...): write another address",
+			     sl_yaml_text(node));
+}
+
 /* --- servers */
 
 static SL_YAML_SETTER(set_server_address)
@@ -206,7 +226,7 @@ static SL_YAML_SETTER(set_server_address)
 
 	if (!text || sl_lb_end_parse(text, s->addr, &s->v6, &s->port))
 		return bad(y, node, f);
-	return 0;
+	return is_host(s->addr, s->v6) ? 0 : no_host(y, node);
 }
 
 static SL_YAML_SETTER(set_id)
@@ -270,7 +290,7 @@ static SL_YAML_SETTER(set_vip_address)
 
 	if (!text || sl_lb_address_parse(text, v->key.addr, &v->v6))
 		return bad(y, node, f);
-	return 0;
+	return is_host(v->key.addr, v->v6) ? 0 : no_host(y, node);
 }
 
 static SL_YAML_SETTER(set_protocol)
@@ -341,6 +361,12 @@ static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vi
 
 	if (rc)
 		return rc;
+	for (unsigned i = 0; i < v->servers_n; i++)
+		if (!memcmp(v->servers[i].addr, v->key.addr, sizeof(v->key.addr)))
+			return sl_yaml_error(y, item,
+					     "servers[%u]: address: it is the VIP's: write the "
+					     "server's own",
+					     i);
 	if (v->keep == KEEP_UNSAID)
 		v->keep = v->forward == SL_LB_NAT ? SL_LB_KEEP_COOKIE : SL_LB_KEEP_TABLE;
 	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select != SL_LB_BY_HASH)
@@ -483,10 +509,10 @@ static int check_ends(struct sl_yaml *y, const yaml_node_t *root, const struct s
 						continue;
 					sl_lb_end_text(s->addr, s->v6, sp, end, sizeof(end));
 					return sl_yaml_error(
-						y, root,
-						"servers: %s is there twice, and its answers could "
-						"be of either VIP: give it a port for each",
-						end);
+						y, root, "servers: %s is there twice%s", end,
+						a == b ? ": remove one"
+						       : ", and its answers could be of either "
+							 "VIP: give it a port for each");
 				}
 	return 0;
 }
@@ -494,11 +520,17 @@ static int check_ends(struct sl_yaml *y, const yaml_node_t *root, const struct s
 /* A secret that nobody was told cannot sign. */
 static int check_secret(struct sl_yaml *y, const yaml_node_t *root, const struct sl_lb_config *c)
 {
-	for (unsigned i = 0; i < c->vips_n; i++)
-		if (c->vips[i].select == SL_LB_BY_CORE && !c->has_secret)
+	for (unsigned i = 0; !c->has_secret && i < c->vips_n; i++) {
+		const struct sl_lb_vip_config *v = &c->vips[i];
+		bool core = v->select == SL_LB_BY_CORE;
+
+		if (core || (v->metric == SL_LB_BY_CPU &&
+			     sl_lb_select_by_load((enum sl_lb_select)v->select)))
 			return sl_yaml_error(y, root,
-					     "select: core: servers sign their reports by the "
-					     "secret: write one: openssl rand -hex 16");
+					     "%s: servers sign their reports by the "
+					     "secret: write one: openssl rand -hex 16",
+					     core ? "select: core" : "metric: cpu");
+	}
 	return 0;
 }
 

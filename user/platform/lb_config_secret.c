@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,10 +50,23 @@ int sl_lb_set_phase(struct sl_yaml *y, const yaml_node_t *node, void *base,
 	return 0;
 }
 
+/* The id is in the cookie that the agent writes, so both must mean the same server. */
+static const struct sl_lb_server_config *without_id(const struct sl_lb_config *c)
+{
+	for (unsigned i = 0; i < c->vips_n; i++)
+		for (unsigned k = 0; k < c->vips[i].servers_n; k++)
+			if (c->vips[i].keep == SL_LB_KEEP_AGENT &&
+			    c->vips[i].key.proto == IPPROTO_TCP && c->vips[i].servers[k].id < 0)
+				return &c->vips[i].servers[k];
+	return NULL;
+}
+
 /* Agents may start later than the balancer, so both must know which phase a secret has. */
 int sl_lb_secret_check(struct sl_yaml *y, const yaml_node_t *root, struct sl_lb_config *c)
 {
+	const struct sl_lb_server_config *s = without_id(c);
 	bool agents = false;
+	char end[64];
 
 	for (unsigned i = 0; i < c->vips_n; i++)
 		agents |= c->vips[i].keep == SL_LB_KEEP_AGENT;
@@ -61,6 +75,13 @@ int sl_lb_secret_check(struct sl_yaml *y, const yaml_node_t *root, struct sl_lb_
 			y, root,
 			"secret is missing: keep: agent needs the one that the servers' "
 			"agents have: openssl rand -hex 16");
+	if (s) {
+		sl_lb_end_text(s->addr, s->v6, s->port, end, sizeof(end));
+		return sl_yaml_error(y, root,
+				     "server %s: id is missing: keep: agent needs the one that its "
+				     "agent has: write it here and there",
+				     end);
+	}
 	if (agents && c->phase < 0)
 		c->phase = 0;
 	if ((c->has_before || c->phase > 0) && !c->has_secret)

@@ -15,7 +15,12 @@ int sl_pinned_name_check(const char *what, const char *name, struct sl_error *er
 				    "name \"%.40s\": %s's has no dot: use letters, digits, dashes "
 				    "and underscores",
 				    name, what);
-	return sl_instance_name_check(name, err);
+	return sl_instance_name_check(name, err)
+		       ? sl_error_set(err, -EINVAL,
+				      "--name: \"%.40s\": %s's is 1 to 31 letters, digits, dashes "
+				      "and underscores",
+				      name, what)
+		       : 0;
 }
 
 void sl_pinned_path(char path[SL_PIN_PATH], const char *kind, const char *name, const char *file)
