@@ -199,3 +199,28 @@ while True:
 	wait "$pid" || true
 	! grep -m 3 "does not answer" "$BATS_TEST_TMPDIR/err" || { grep -c "does not answer" "$BATS_TEST_TMPDIR/err"; false; }
 }
+
+@test "nothing stays of more interfaces than a file has room for, nor of those that are gone" {
+	local i
+	names() { for i in 0 1 2 3 4 5 6 7; do printf '%s%s, ' "$1" "$i"; done; }
+	many() { printf 'version: 1\nname: %s\ninterfaces: [%s]\nvips: []\n' "$NAME" "$*" >"$BATS_TEST_TMPDIR/lb.yaml"; }
+	for i in 0 1 2 3 4 5 6 7; do at lb ip link add "c$i" type veth peer name "d$i"; done
+	many "$(names c)"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	many "$(names d)"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	expect "$(lb show -n "$NAME" -j)" '.interfaces | length == 16'
+	for i in 0 1 2 3 4 5 6 7; do at lb ip link del "c$i"; done
+	many a0
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	expect "$(lb show -n "$NAME" -j)" '.interfaces == ["a0"]'
+	[ "$(find "/sys/fs/bpf/sluice/lb-1/$NAME" -name 'link-*' | wc -l)" = 1 ]
+	for i in 0 1 2 3 4 5 6 7; do at lb ip link add "c$i" type veth peer name "d$i"; done
+	many "$(names c)"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	many "$(names d)"
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	lb remove -n "$NAME"
+	[ ! -e "/sys/fs/bpf/sluice/lb-1/$NAME" ]
+	at lb ip -j -d link show | jq -e 'all(.xdp == null)'
+}

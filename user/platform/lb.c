@@ -248,7 +248,8 @@ int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err)
 	return rc ? sl_error_set(err, rc, "%s: cannot pin the link: %s", ifname, strerror(-rc)) : 0;
 }
 
-void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_MAX_IFACES + 1])
+/* Pins of links, SL_LB_LINKS_MAX at most; of interfaces that are gone too. */
+static unsigned links(const struct sl_lb *lb, unsigned ifindex[SL_LB_LINKS_MAX])
 {
 	char dir[SL_PIN_PATH];
 	struct dirent *e;
@@ -257,21 +258,57 @@ void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_MAX_IFACES + 1]
 
 	sl_pinned_path(dir, KIND, lb->name, NULL);
 	d = opendir(dir);
-	while (d && (e = readdir(d)) && n < SL_LB_MAX_IFACES)
+	while (d && n < SL_LB_LINKS_MAX && (e = readdir(d)))
 		if (sscanf(e->d_name, "link-%u", &ifindex[n]) == 1)
 			n++;
 	if (d)
 		closedir(d);
-	ifindex[n] = 0;
+	return n;
+}
+
+static bool is_gone(const struct sl_lb *lb, unsigned ifindex)
+{
+	char file[SL_PIN_PATH];
+	int fd;
+	bool gone;
+
+	link_path(lb, ifindex, file);
+	fd = bpf_obj_get(file);
+	gone = fd >= 0 && sl_link_ifindex(fd) != (int)ifindex;
+	if (fd >= 0)
+		close(fd);
+	return gone;
+}
+
+void sl_lb_tidy(const struct sl_lb *lb)
+{
+	unsigned ifindex[SL_LB_LINKS_MAX], n = links(lb, ifindex);
+	char file[SL_PIN_PATH];
+
+	for (unsigned i = 0; i < n; i++)
+		if (is_gone(lb, ifindex[i])) {
+			link_path(lb, ifindex[i], file);
+			unlink(file);
+			bpf_map_delete_elem(lb->map[SL_LB_M_PORTS], &ifindex[i]);
+		}
+}
+
+void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_LINKS_MAX + 1])
+{
+	unsigned all[SL_LB_LINKS_MAX], n = links(lb, all), there = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!is_gone(lb, all[i]))
+			ifindex[there++] = all[i];
+	ifindex[there] = 0;
 }
 
 void sl_lb_remove(struct sl_lb *lb)
 {
-	unsigned ifindex[SL_LB_MAX_IFACES + 1];
+	unsigned ifindex[SL_LB_LINKS_MAX], n = links(lb, ifindex);
 	char file[SL_PIN_PATH];
 
-	sl_lb_ifaces(lb, ifindex);
-	for (unsigned i = 0; ifindex[i]; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		link_path(lb, ifindex[i], file);
 		unlink(file);
 	}

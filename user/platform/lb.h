@@ -14,6 +14,9 @@
 #include "control/lb_select.h"
 #include "platform/lb_config.h"
 
+/* A file names SL_LB_MAX_IFACES; those of files before stay. As many as lb_ports has room for. */
+#define SL_LB_LINKS_MAX 64
+
 enum sl_lb_map {
 	SL_LB_M_CONTROL,
 	SL_LB_M_VIPS,
@@ -68,7 +71,9 @@ void sl_lb_run_lock(const char *name, char lock[SL_NAME_MAX + 4]);
 /* Put the program on an interface, unless it is there. */
 int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err);
 /* Interfaces that it is on: their indexes, ended by 0. */
-void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_MAX_IFACES + 1]);
+void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_LINKS_MAX + 1]);
+/* Forget those that are gone. */
+void sl_lb_tidy(const struct sl_lb *lb);
 /* Off all interfaces, and everything forgotten. */
 void sl_lb_remove(struct sl_lb *lb);
 

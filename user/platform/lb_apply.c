@@ -336,6 +336,7 @@ int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_e
 	free(vips);
 	if (!rc)
 		sl_lb_neighbours(lb);
+	sl_lb_tidy(lb);
 	for (unsigned i = 0; !rc && i < config->ifaces_n; i++)
 		rc = sl_lb_attach(lb, config->ifaces[i], err);
 	return rc;

@@ -211,7 +211,7 @@ static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
 
 json_t *show_json(const struct sl_lb *lb)
 {
-	unsigned ifindex[SL_LB_MAX_IFACES + 1], n;
+	unsigned ifindex[SL_LB_LINKS_MAX + 1], n;
 	json_t *ifaces = json_array(), *list = json_array();
 	struct sl_lb_vip_entry *vips;
 	char name[IF_NAMESIZE];
