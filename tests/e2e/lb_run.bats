@@ -81,3 +81,25 @@ reports() { [ "$(load_of "$1")" -ge "$2" ] && [ "$(load_of "$1")" -le "$3" ]; }
 	pool_traffic 10.9.9.9 1
 	expect "$(pool_result)" '.new_failed == 0' '2 * .words.s1 > .words.s2'
 }
+
+@test "a port of its own that somebody has: nothing is left behind; later the rest is in force" {
+	local holder
+	pool_net 3
+	run_file 'keep: table' 1 >"$BATS_TEST_TMPDIR/lb.yaml"
+	nsenter --net="/run/netns/$NAME-lb" -- python3 -c 'import socket, time
+s = socket.socket()
+s.bind(("127.0.0.1", 9465))
+s.listen()
+time.sleep(60)' 3>&- &
+	holder=$!
+	RUN_SPAWNED+=("$holder")
+	tb_wait 5 in_pool lb bash -c 'exec 3<>/dev/tcp/127.0.0.1/9465'
+	refused 'metrics: port 9465' in_pool lb "$SLUICE" lb run "$BATS_TEST_TMPDIR/lb.yaml"
+	[ ! -e "/sys/fs/bpf/sluice/lb-1/$NAME" ]
+	sed -i.full '/^metrics/d' "$BATS_TEST_TMPDIR/lb.yaml"
+	start_run
+	mv "$BATS_TEST_TMPDIR/lb.yaml.full" "$BATS_TEST_TMPDIR/lb.yaml"
+	kill -HUP "$RUN"
+	tb_wait 5 said 'metrics: port 9465'
+	tb_wait 5 said 'the rest of .* is in force'
+}

@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "platform/clock.h"
+#include "platform/lb_direct.h"
 #include "platform/lock.h"
 #include "platform/notify.h"
 
@@ -109,11 +110,15 @@ static int start(struct run *r, struct sl_error *err)
 		rc = apply(r, &r->config, created, err);
 	if (!rc)
 		rc = open_loop(r, err);
-	if (rc)
+	if (!rc)
+		rc = run_doors_set(r->doors, &r->config, err);
+	if (rc) {
+		if (created && !sl_lb_lock(&r->lb, true)) {
+			sl_lb_neighbours_release(&r->lb);
+			sl_lb_remove(&r->lb);
+		}
 		return rc;
-	rc = run_doors_set(r->doors, &r->config, err);
-	if (rc)
-		return rc;
+	}
 	run_checks_sync(r->checks, &r->config);
 	r->refill = run_refill_start(&r->lb, &r->config, &rc);
 	return rc ? sl_error_set(err, rc, "cannot start a thread: %s", strerror(-rc)) : 0;
@@ -171,9 +176,10 @@ static void reload(struct run *r)
 	r->refill = run_refill_start(&r->lb, &r->config, &rc);
 	if (rc)
 		run_say("cannot start a thread: %s: tables stay as they are", strerror(-rc));
-	if (run_doors_set(r->doors, &r->config, &err))
+	rc = run_doors_set(r->doors, &r->config, &err);
+	if (rc)
 		run_say("%s", err.text);
-	run_say("%s is in force", r->file);
+	run_say("%s%s is in force", rc ? "the rest of " : "", r->file);
 }
 
 static void on_signal(struct run *r)
