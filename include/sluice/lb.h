@@ -250,8 +250,9 @@ struct sl_lb_control {
 	__u64 slot_key[2]; /* SipHash key of `lb_slots`: this balancer's own, and stays */
 	__u32 slot_blocks; /* entries of `lb_slots`; a power of two */
 	__u32 resv;
+	__u64 netns; /* inode of the network namespace whose interfaces these are; 0: not said */
 };
-_Static_assert(sizeof(struct sl_lb_control) == 72, "no holes");
+_Static_assert(sizeof(struct sl_lb_control) == 80, "no holes");
 
 /*
  * `lb_slots`: connections of VIPs with SL_LB_KEEP_SLOT. The hash of one chooses its block, and the

@@ -14,8 +14,9 @@ setup() {
 }
 
 teardown() {
+	local ns
 	lb remove -n "$NAME" 2>/dev/null || true
-	ip netns del "$NAME-lb"
+	for ns in lb other; do [ ! -e "/run/netns/$NAME-$ns" ] || ip netns del "$NAME-$ns"; done
 }
 
 at() { nsenter --net="/run/netns/$NAME-$1" -- "${@:2}"; }
@@ -223,4 +224,18 @@ while True:
 	lb remove -n "$NAME"
 	[ ! -e "/sys/fs/bpf/sluice/lb-1/$NAME" ]
 	at lb ip -j -d link show | jq -e 'all(.xdp == null)'
+}
+
+@test "in another network namespace the name is somebody else's" {
+	apply 'address: 10.9.0.1, port: 53, servers: []'
+	ip netns add "$NAME-other"
+	elsewhere() { nsenter --net="/run/netns/$NAME-other" -- "$SLUICE" lb "$@"; }
+	refused -2 'is in another network namespace' elsewhere apply "$BATS_TEST_TMPDIR/lb.yaml"
+	refused -2 'is in another network namespace' elsewhere show -n "$NAME"
+	refused -2 'is in another network namespace' elsewhere remove -n "$NAME"
+	at lb ip link del a0
+	ip netns del "$NAME-lb" # and nobody is there any more
+	tb_wait 5 elsewhere remove -n "$NAME"
+	[ ! -e "/sys/fs/bpf/sluice/lb-1/$NAME" ]
+	ip netns del "$NAME-other"
 }

@@ -18,6 +18,7 @@
 #include "lb.skel.h"
 #include "platform/hook.h"
 #include "platform/lb.h"
+#include "platform/netns.h"
 #include "platform/pinned.h"
 
 #define KIND "lb-1"
@@ -122,6 +123,21 @@ static int open_pins(struct sl_lb *lb)
 	return 0;
 }
 
+/* Interface indexes and routes are those of one network namespace. */
+static int check_netns(const struct sl_lb *lb, struct sl_error *err)
+{
+	struct sl_lb_control ctl = {0};
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl) || !ctl.netns ||
+	    ctl.netns == sl_netns_self() || !sl_netns_alive(ctl.netns))
+		return 0;
+	return sl_error_set(err, -EINVAL,
+			    "load balancer \"%s\" is in another network namespace: go there, or "
+			    "give this one another name",
+			    lb->name);
+}
+
 int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err)
 {
 	int rc;
@@ -134,8 +150,12 @@ int sl_lb_open(const char *name, struct sl_lb *lb, struct sl_error *err)
 	if (lb->lock < 0)
 		return lb->lock;
 	rc = open_pins(lb);
-	if (!rc)
-		return 0;
+	if (!rc) {
+		rc = check_netns(lb, err);
+		if (rc)
+			sl_lb_close(lb);
+		return rc;
+	}
 	sl_lb_close(lb);
 	return sl_error_set(err, rc,
 			    rc == -ENOENT

@@ -14,6 +14,7 @@
 #include "platform/lb_quic.h"
 #include "platform/lb_secret.h"
 #include "platform/lock.h"
+#include "platform/netns.h"
 
 static int refused(struct sl_error *err, const char *what)
 {
@@ -282,6 +283,7 @@ static int apply_control(struct sl_lb *lb, const struct sl_lb_config *config, st
 		return refused(err, "a secret");
 	ctl.slot_blocks = sl_lb_slots(lb) / SL_LB_BLOCK_SLOTS;
 	ctl.inserts_max = config->inserts_max;
+	ctl.netns = sl_netns_self();
 	return sl_secret_store(lb->map[SL_LB_M_CONTROL], &ctl, ctl.key, &ctl.phase, config)
 		       ? refused(err, "lb_control")
 		       : 0;
