@@ -87,7 +87,7 @@ answers() {
 	tcp "$one, servers: [{address: \"10.8.0.9:80\", id: 0}]" >"$bad"
 	refused -2 "id: 0 is another server's" lb apply "$bad"
 	tcp "$one, servers: [{address: \"10.8.0.9:80\", id: 256}]" >"$bad"
-	refused -2 'cookie_bits: 9 ends at 255' lb apply "$bad"
+	refused -2 'servers[0]: id: cookie_bits: 9 ends at 255' lb apply --check "$bad"
 	tcp "$one, servers: []" | sed 's/\[a0\]/[a0, nosuch]/' >"$bad"
 	refused 'interfaces: nosuch' lb apply "$bad"
 	at lb sysctl -qw net.ipv4.conf.a1.forwarding=0

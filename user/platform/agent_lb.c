@@ -73,20 +73,7 @@ static int add_service(const struct sl_lb_vip_config *v, const struct sl_lb_serv
 	struct sl_agent_end end = {.port = nat && s->port ? s->port : v->key.port};
 	struct sl_agent_service service = {
 		.port = v->key.port, .server = (__u16)s->id, .bits = (__u8)v->bits};
-	char text[64];
 
-	sl_lb_end_text(s->addr, s->v6, s->port, text, sizeof(text));
-	if (s->id < 0)
-		return sl_error_set(
-			err, -EINVAL,
-			"server %s: id is missing: the balancer and the agent must mean "
-			"the same: write one",
-			text);
-	if (s->id >= 1 << (v->bits - 1))
-		return sl_error_set(err, -EINVAL,
-				    "server %s: id: cookie_bits: %u ends at %d: write less, or "
-				    "raise cookie_bits",
-				    text, v->bits, (1 << (v->bits - 1)) - 1);
 	if (config->services_n == SL_AGENT_MAX_VIPS)
 		return sl_error_set(err, -EINVAL, "more than %d VIPs: leave some out",
 				    SL_AGENT_MAX_VIPS);

@@ -37,15 +37,6 @@ static int cookies(const struct sl_lb_vip_key *key, unsigned keep)
 		       : -1;
 }
 
-static unsigned id_limit(const struct sl_lb_vip_config *v)
-{
-	bool id = v->keep != SL_LB_KEEP_SLOT && cookies(&v->key, v->keep) >= 0;
-
-	if (v->tier)
-		return 1u << v->tier;
-	return id ? 1u << (v->bits - 1) : SL_LB_MAX_SERVERS;
-}
-
 /* --- VIPs: clients hold timestamps as they were written until now */
 
 static int check_vip(const struct sl_lb_vip_config *v, const struct sl_lb_vip_entry *old,
@@ -131,11 +122,11 @@ static int fixed_id(struct plan *p, const struct sl_lb_vip_config *v,
 			"server %s: id: it has %d and keeps it, or its connections break: "
 			"write that, or remove and apply first",
 			end, own);
-	if (id >= (int)id_limit(v))
+	if (id >= (int)sl_lb_id_limit(v))
 		return sl_error_set(
 			err, -EINVAL, "server %s: id: %s: %u ends at %u: write less, or raise %s",
 			end, v->tier ? "tier" : "cookie_bits", v->tier ? v->tier : v->bits,
-			id_limit(v) - 1, v->tier ? "tier" : "cookie_bits");
+			sl_lb_id_limit(v) - 1, v->tier ? "tier" : "cookie_bits");
 	if (own < 0 && id >= 0 && p->taken[id])
 		return sl_error_set(err, -EINVAL,
 				    "server %s: id: %d is another server's: change it", end, id);
@@ -149,14 +140,14 @@ static int fixed_id(struct plan *p, const struct sl_lb_vip_config *v,
 static int any_id(struct plan *p, const struct sl_lb_vip_config *v,
 		  const struct sl_lb_server_config *c, uint16_t *to, struct sl_error *err)
 {
-	int id = free_id(p, id_limit(v));
+	int id = free_id(p, sl_lb_id_limit(v));
 	char end[64];
 
 	sl_lb_end_text(c->addr, c->v6, c->port, end, sizeof(end));
 	if (id < 0)
 		return sl_error_set(err, -EINVAL,
 				    "server %s: %u ids are all that cookie_bits: %u has: raise it",
-				    end, id_limit(v), v->bits);
+				    end, sl_lb_id_limit(v), v->bits);
 	p->taken[id] = true;
 	*to = (uint16_t)id;
 	return 0;

@@ -355,20 +355,36 @@ static const struct sl_yaml_field vip_fields[] = {
 	{NULL},
 };
 
+static int check_servers(struct sl_yaml *y, const yaml_node_t *item,
+			 const struct sl_lb_vip_config *v)
+{
+	for (unsigned i = 0; i < v->servers_n; i++) {
+		if (!memcmp(v->servers[i].addr, v->key.addr, sizeof(v->key.addr)))
+			return sl_yaml_error(y, item,
+					     "servers[%u]: address: it is the VIP's: write the "
+					     "server's own",
+					     i);
+		if (v->servers[i].id >= (int)sl_lb_id_limit(v))
+			return sl_yaml_error(
+				y, item,
+				"servers[%u]: id: %s: %u ends at %u: write less, or raise %s", i,
+				v->tier ? "tier" : "cookie_bits", v->tier ? v->tier : v->bits,
+				sl_lb_id_limit(v) - 1, v->tier ? "tier" : "cookie_bits");
+	}
+	return 0;
+}
+
 static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vip_config *v)
 {
 	int rc = sl_lb_check_forward(y, item, v);
 
 	if (rc)
 		return rc;
-	for (unsigned i = 0; i < v->servers_n; i++)
-		if (!memcmp(v->servers[i].addr, v->key.addr, sizeof(v->key.addr)))
-			return sl_yaml_error(y, item,
-					     "servers[%u]: address: it is the VIP's: write the "
-					     "server's own",
-					     i);
 	if (v->keep == KEEP_UNSAID)
 		v->keep = v->forward == SL_LB_NAT ? SL_LB_KEEP_COOKIE : SL_LB_KEEP_TABLE;
+	rc = check_servers(y, item, v);
+	if (rc)
+		return rc;
 	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select != SL_LB_BY_HASH)
 		return sl_yaml_error(y, item,
 				     "keep: none, select: %s: a connection's second packet goes "
@@ -569,6 +585,16 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 unsigned sl_lb_tier_shift(const struct sl_lb_vip_config *v)
 {
 	return v->tier ? v->bits - 1 - v->tier : 0;
+}
+
+unsigned sl_lb_id_limit(const struct sl_lb_vip_config *v)
+{
+	if (v->tier)
+		return 1u << v->tier;
+	return v->key.proto == IPPROTO_TCP &&
+			       (v->keep == SL_LB_KEEP_COOKIE || v->keep == SL_LB_KEEP_AGENT)
+		       ? 1u << (v->bits - 1)
+		       : SL_LB_MAX_SERVERS;
 }
 
 void sl_lb_config_free(struct sl_lb_config *config)

@@ -95,6 +95,8 @@ struct sl_lb_config {
 int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_error *err);
 /* Bits of a cookie's id that are the next tier's own. */
 unsigned sl_lb_tier_shift(const struct sl_lb_vip_config *v);
+/* Ids of its servers are below it: those that fit a cookie, where it has cookies. */
+unsigned sl_lb_id_limit(const struct sl_lb_vip_config *v);
 void sl_lb_config_free(struct sl_lb_config *config);
 
 /* Address and port as text: "192.0.2.1:80", "[2001:db8::1]:443"; port 0: without it. */
