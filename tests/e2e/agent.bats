@@ -206,6 +206,8 @@ answer() { # ADDRESS
 	refused 'there is no agent' agent show
 	[ ! -e "/sys/fs/bpf/sluice/agent-1/$NAME" ]
 	agent attach s0 --vip 10.9.9.9
+	refused 'no such interface' agent attach s0 nosuch --vip 10.9.9.8
+	expect "$(agent show -j)" '.vips == ["10.9.9.9"]'
 	refused 'has another agent' at s "$SLUICE" agent attach s0 --vip 10.9.9.9 -n "$NAME-b"
 	[ ! -e "/sys/fs/bpf/sluice/agent-1/$NAME-b" ]
 	refused 'another network namespace' at c "$SLUICE" agent show -n "$NAME"

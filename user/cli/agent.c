@@ -173,7 +173,10 @@ static int put_on(const struct agent_options *options, const struct sl_lb_config
 	int rc = sl_agent_claim(options->name, &agent, &created, &err);
 
 	if (!rc) {
-		rc = options->file ? sl_agent_secrets(&agent, lb, &err) : 0;
+		for (unsigned i = 0; !rc && i < options->ifaces.n; i++)
+			rc = sl_agent_check(&agent, options->ifaces.v[i], &err);
+		if (!rc && options->file)
+			rc = sl_agent_secrets(&agent, lb, &err);
 		if (!rc)
 			rc = sl_agent_apply(&agent, config, &err);
 		for (unsigned i = 0; !rc && i < options->ifaces.n; i++)

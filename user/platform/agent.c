@@ -293,11 +293,25 @@ static int hook_error(const char *ifname, int rc, struct sl_error *err)
 			: "");
 }
 
+int sl_agent_check(const struct sl_agent *agent, const char *ifname, struct sl_error *err)
+{
+	unsigned ifindex = if_nametoindex(ifname);
+	int rc = check_iface(ifname, ifindex, err);
+
+	for (unsigned i = 0; !rc && i < HOOKS; i++)
+		if (!ours(agent, ifindex, i) && sl_tc_query(ifindex, hooks[i].way))
+			rc = sl_error_set(err, -EEXIST,
+					  "%s has another agent: detach that one, it has another "
+					  "--name",
+					  ifname);
+	return rc;
+}
+
 int sl_agent_attach(const struct sl_agent *agent, const char *ifname, struct sl_error *err)
 {
 	unsigned ifindex = if_nametoindex(ifname);
+	int rc = sl_agent_check(agent, ifname, err);
 	struct sl_agent_port port = {0};
-	int rc = check_iface(ifname, ifindex, err);
 	bool made;
 
 	if (rc)
@@ -306,11 +320,6 @@ int sl_agent_attach(const struct sl_agent *agent, const char *ifname, struct sl_
 	for (unsigned i = 0; i < HOOKS; i++) {
 		if (ours(agent, ifindex, i))
 			continue;
-		if (sl_tc_query(ifindex, hooks[i].way))
-			return sl_error_set(err, -EEXIST,
-					    "%s has another agent: detach that one, it has another "
-					    "--name",
-					    ifname);
 		rc = sl_tc_attach(ifindex, hooks[i].way, agent->fd[hooks[i].prog], &made);
 		port.qdisc |= made;
 		if (rc)

@@ -59,6 +59,8 @@ int sl_agent_secrets(const struct sl_agent *agent, const struct sl_lb_config *lb
 /* What the maps say. */
 int sl_agent_read(const struct sl_agent *agent, struct sl_agent_config *config);
 
+/* Could they be put there? */
+int sl_agent_check(const struct sl_agent *agent, const char *ifname, struct sl_error *err);
 /* Put the programs on an interface of this network namespace, unless they are there. */
 int sl_agent_attach(const struct sl_agent *agent, const char *ifname, struct sl_error *err);
 /* -ENOENT: it is not there. */
