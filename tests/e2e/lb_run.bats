@@ -102,4 +102,8 @@ time.sleep(60)' 3>&- &
 	kill -HUP "$RUN"
 	tb_wait 5 said 'metrics: port 9465'
 	tb_wait 5 said 'the rest of .* is in force'
+	: >"$BATS_TEST_TMPDIR/run.err"
+	sed -i 's/keep: table/&, select: awrr, metric: cpu/; s/^metrics: .*/secret: 000102030405060708090a0b0c0d0e0f\nreports: 10.77.0.1/' "$BATS_TEST_TMPDIR/lb.yaml"
+	kill -HUP "$RUN"
+	tb_wait 5 said 'reports: of the file'
 }

@@ -384,9 +384,11 @@ static int listen_on(const char *where, struct sl_error *err)
 		return fd;
 	rc = -errno;
 	close(fd);
-	return sl_error_set(err, rc,
-			    "cannot receive reports at %s: %s: choose another address or port",
-			    where ? where : "port 7077", strerror(-rc));
+	return sl_error_set(
+		err, rc,
+		"cannot receive reports at %s: %s: choose another address or port (reports: "
+		"of the file, --listen), or stop who has it",
+		where ? where : "port 7077", strerror(-rc));
 }
 
 int sl_lb_loads_open(const struct sl_lb *lb, const char *listen, unsigned max_age_ms,
