@@ -145,7 +145,7 @@ static int on_mac(const struct nlmsghdr *nlh, void *arg)
 				       NUD_STALE | NUD_DELAY);
 
 	mnl_attr_for_each (attr, nlh, sizeof(*ndm))
-		if (valid && mnl_attr_get_type(attr) == NDA_LLADDR &&
+		if (*(unsigned char **)arg && valid && mnl_attr_get_type(attr) == NDA_LLADDR &&
 		    mnl_attr_get_payload_len(attr) == 6) {
 			memcpy(*(unsigned char **)arg, mnl_attr_get_payload(attr), 6);
 			*(unsigned char **)arg = NULL;
