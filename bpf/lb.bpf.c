@@ -142,10 +142,9 @@ static __always_inline int lb_reply(struct xdp_md *ctx, struct lb *k, const stru
 	if (r->keep != SL_LB_KEEP_NONE && (k->tcp_flags & SL_TCP_SYN)) {
 		int cookie = change.at || (r->keep == SL_LB_KEEP_AGENT && k->option);
 
-		if (!cookie && lb_admit(k, ctl))
-			lb_insert(k, r->vip, r->server);
-		else if (!cookie || r->keep == SL_LB_KEEP_SLOT ||
-			 ctl->mixed) /* the table would be asked */
+		if (!cookie)
+			lb_answered(k, ctl, r->vip, r->server);
+		else if (r->keep == SL_LB_KEEP_SLOT || ctl->mixed) /* the table would be asked */
 			lb_forget(k, r->vip);
 	}
 	__builtin_memcpy(change.addr, r->addr, 16);

@@ -342,6 +342,29 @@ static __always_inline void lb_begin(const struct lb *k, const struct sl_lb_cont
 }
 
 /*
+ * A SYN-ACK without a cookie: into the table, unless its SYN came by here and is there. Not static,
+ * for the verifier takes it by itself then.
+ */
+__noinline int lb_answered(const struct lb *k, const struct sl_lb_control *ctl, __u32 vip,
+			   __u32 server)
+{
+	struct sl_lb_connection key;
+	const __u32 *known;
+
+	if (!k || !ctl)
+		return 0;
+	lb_connection_key(k, vip, &key);
+	known = bpf_map_lookup_elem(&lb_connections, &key);
+	if (known && *known == server)
+		return 0;
+	if (lb_admit(k, ctl))
+		lb_insert(k, vip, server);
+	else
+		lb_forget(k, vip);
+	return 0;
+}
+
+/*
  * Neither a cookie nor the table knows it. A UDP flow, say, starts so; of TCP it is the middle of a
  * connection, which the hash finds if no row changed since. What the table does not take goes by
  * the hash as well: in turn, its next packet would go elsewhere.

@@ -3,7 +3,7 @@
  * A balancer that sees one direction of a connection only, as another one has its answers: what has
  * no cookie is remembered from its SYN on.
  */
-#include "lb_rig.h"
+#include "lb_expect.h"
 
 static struct lb_rig rig;
 
@@ -114,4 +114,29 @@ Test(lb_half, a_vip_that_keeps_by_the_table_has_its_connections_there)
 		cr_expect_eq(sent_to(v6, 2, STAMPS, 0), 3, "another connection");
 		cr_expect_eq(sent_to(v6, 16, STAMPS, 0), 3);
 	}
+}
+
+/* The answer to a SYN that is in the table needs no entry more, which might not be had. */
+Test(lb_half, a_connection_is_entered_once)
+{
+	lb_rig_up(&rig, SL_LB_KEEP_TABLE, 9);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct segment answer = {.v6 = v6,
+					 .to_client = true,
+					 .server = 1,
+					 .client_port = 40000,
+					 .flags = 0x12,
+					 .ttl = 64};
+		struct outcome out;
+
+		rig.control.inserts_max = 1 + v6;
+		lb_rig_control(&rig);
+		lb_rig_table(&rig, v6, 1);
+		cr_expect_eq(sent_to(v6, 2, NULL, 0), 1);
+		lb_rig_pass(&rig, &answer, &out);
+		lb_rig_table(&rig, v6, 3);
+		cr_expect_eq(sent_to(v6, 16, NULL, 0), 1);
+	}
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_INSERTED), 2);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BYPASSED), 0);
 }
