@@ -56,11 +56,13 @@ LIB_SRC := $(filter-out user/nf/dpi%,$(foreach d,$(LIB_DIRS),$(wildcard user/$(d
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_SRC := $(wildcard user/cli/*.c user/cli/*/*.c)
 # The simulator: of the CLI and of its tests, not of libsluice.
+HTTP_SRC := $(wildcard user/http/*.c)
+HTTP_OBJ := $(HTTP_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard user/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
-CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o) $(SIM_OBJ)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o) $(SIM_OBJ) $(HTTP_OBJ)
 DAEMON_SRC := $(wildcard user/daemon/*.c)
-DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/%.o)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/%.o) $(HTTP_OBJ)
 
 BIN := $(B)/sluice $(B)/sluiced
 LIBA := $(B)/libsluice.a
@@ -215,7 +217,7 @@ fmt:
 fmt-check:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 
-LINT_C := $(LIB_SRC) $(SIM_SRC) $(CLI_SRC) $(DAEMON_SRC)
+LINT_C := $(LIB_SRC) $(HTTP_SRC) $(SIM_SRC) $(CLI_SRC) $(DAEMON_SRC)
 # cppcheck does not know jansson's loops, nor that sizeof(((struct x *)0)->field), in the option tables of cli/, reads
 # nothing. clang-tidy takes its flags from a file, one a line, with absolute paths.
 $(B)/compile_flags.txt: Makefile $(B)/flags

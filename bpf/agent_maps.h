@@ -22,7 +22,8 @@
 	} map SEC(".maps")
 
 AGENT_MAP(agent_control, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct sl_agent_control);
-AGENT_MAP(agent_vips, BPF_MAP_TYPE_HASH, 0, SL_AGENT_MAX_VIPS, struct sl_agent_vip, __u32);
+AGENT_MAP(agent_vips, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, SL_AGENT_MAX_VIPS,
+	  struct sl_agent_prefix, __u32);
 AGENT_MAP(agent_from, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, SL_AGENT_MAX_FROM,
 	  struct sl_agent_prefix, __u32);
 AGENT_MAP(agent_ports, BPF_MAP_TYPE_HASH, 0, SL_AGENT_MAX_IFACES, __u32, struct sl_agent_port);

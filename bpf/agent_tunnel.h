@@ -146,7 +146,7 @@ static __always_inline int agent_gue(struct __sk_buff *skb, struct agent_tunnel 
 
 /* The inner packet must be whole, and its address one of ours. */
 static __always_inline int agent_inner4(struct __sk_buff *skb, struct agent_tunnel *t,
-					struct sl_agent_vip *to)
+					struct sl_agent_prefix *to)
 {
 	struct sl_ipv4 ip;
 	__u32 ihl, length;
@@ -165,7 +165,7 @@ static __always_inline int agent_inner4(struct __sk_buff *skb, struct agent_tunn
 }
 
 static __always_inline int agent_inner6(struct __sk_buff *skb, struct agent_tunnel *t,
-					struct sl_agent_vip *to)
+					struct sl_agent_prefix *to)
 {
 	struct sl_ipv6 ip;
 
@@ -181,7 +181,7 @@ static __always_inline int agent_inner6(struct __sk_buff *skb, struct agent_tunn
 static __always_inline int agent_judge(struct __sk_buff *skb, struct agent_tunnel *t)
 {
 	struct sl_agent_prefix from = {.bits = 128};
-	struct sl_agent_vip to;
+	struct sl_agent_prefix to = {.bits = 128};
 	int rc = AGENT_OK;
 
 	__builtin_memcpy(from.addr, t->from, sizeof(from.addr));

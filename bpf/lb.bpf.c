@@ -200,9 +200,11 @@ static __always_inline int lb_steer(struct xdp_md *ctx, struct lb *k,
 	const struct sl_lb_reverse *r;
 	int ours = lb_vip(k, ctl, &c.vip);
 
+	r = ours || k->p.flow.fragment ? NULL : lb_server_of(k);
+	if (!ours && !r)
+		ours = lb_network_vip(&k->p.flow, 0, &c.vip);
 	if (k->p.flow.fragment)
 		return ours ? lb_steer_fragment(ctx, k, ctl, &c) : lb_end(SL_LB_PASSED, XDP_PASS);
-	r = ours ? NULL : lb_server_of(k);
 	if (!ours && !r)
 		return lb_not_ours(k);
 	if (!k->usual && k->p.proto == SL_IP_TCP && lb_parse_tcp(ctx, k))

@@ -123,7 +123,8 @@ static __always_inline int lb_answer_echo(struct xdp_md *ctx, const struct lb *k
 	struct sl_icmp *icmp = lb_at(ctx, k->p.l4_off, sizeof(*icmp));
 	__u8 *eth = lb_at(ctx, 0, 14), mac[6];
 
-	if (!icmp || !eth || icmp->type != request || icmp->code || !lb_is_vip(k->p.flow.dst))
+	if (!icmp || !eth || icmp->type != request || icmp->code ||
+	    !(lb_is_vip(k->p.flow.dst) || lb_in_network(k)))
 		return 0;
 	__builtin_memcpy(mac, eth, 6);
 	if (k->p.flags & SL_META_V6) {

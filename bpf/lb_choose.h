@@ -71,13 +71,63 @@ static __always_inline int lb_is_vip(const __be32 *addr)
 	return lb_find_vip(0, 0, addr) != NULL;
 }
 
+/* *key of an address becomes that of its network. Functions of networks are not static, for the
+ * verifier takes each by itself then, and so does the stack. */
+__noinline int lb_network(struct sl_lb_vip_key *key)
+{
+	struct sl_lb_network at = {.bits = 128};
+	const struct sl_lb_network_base *base;
+
+	if (!key)
+		return 0;
+	__builtin_memcpy(at.addr, key->addr, 16);
+	base = bpf_map_lookup_elem(&lb_networks, &at);
+	if (!base)
+		return 0;
+	__builtin_memcpy(key->addr, base->addr, 16);
+	return 1;
+}
+
+/* The VIP of a tuple's destination, or source, that is a network. */
+__noinline int lb_network_vip(const struct sl_tuple *t, __u32 source, struct sl_lb_vip *found)
+{
+	struct sl_lb_vip_key key;
+	const struct sl_lb_vip *vip;
+
+	if (!t || !found)
+		return 0;
+	lb_key(&key, t->fragment ? 0 : t->proto,
+	       t->fragment ? 0
+	       : source	   ? t->sport
+			   : t->dport,
+	       source ? t->src : t->dst);
+	if (!lb_network(&key))
+		return 0;
+	vip = lb_find_vip(key.proto, bpf_ntohs(key.port), key.addr);
+	if (!vip)
+		return 0;
+	*found = *vip;
+	return 1;
+}
+
+/* Is the destination a network's that is a VIP? */
+__noinline int lb_in_network(const struct lb *k)
+{
+	struct sl_lb_vip_key key;
+
+	if (!k)
+		return 0;
+	lb_key(&key, 0, 0, k->p.flow.dst);
+	return lb_network(&key);
+}
+
 /*
  * Not for us, so up the stack; but what is for a VIP's address and none of its services, as a scan
  * of its ports, would only be forwarded by the stack, back to where it came from.
  */
 static __always_inline int lb_not_ours(const struct lb *k)
 {
-	if (lb_is_vip(k->p.flow.dst))
+	if (lb_is_vip(k->p.flow.dst) || lb_in_network(k))
 		return lb_end(SL_LB_DROP_NO_VIP, XDP_DROP);
 	return lb_end(SL_LB_PASSED, XDP_PASS);
 }
@@ -448,14 +498,18 @@ static __always_inline int lb_choose(struct xdp_md *ctx, const struct lb *k,
 }
 
 /* A fragment has no ports: its server is that of its addresses and protocol. 0, or -1. */
-static __always_inline int lb_choose_fragment(const struct lb *k, struct lb_choice *c)
+__noinline int lb_choose_fragment(const struct lb *k, struct lb_choice *c)
 {
 	const struct sl_lb_vip *vip;
 	struct sl_lb_vip_key key;
 
+	if (!k || !c)
+		return -1;
 	lb_key(&key, k->p.proto, 0, k->p.flow.dst);
 	key.fragments = 1;
 	vip = bpf_map_lookup_elem(&lb_vips, &key);
+	if (!vip && lb_network(&key))
+		vip = bpf_map_lookup_elem(&lb_vips, &key);
 	c->how = SL_LB_DROP_FRAGMENT;
 	if (!vip || vip->forward == SL_LB_NAT)
 		return -1;

@@ -173,6 +173,7 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb *k, const struct sl_lb_cont
 	struct lb_quote *q = bpf_map_lookup_elem(&lb_quotes, &zero);
 	const struct sl_lb_reverse *r = NULL;
 	const struct sl_lb_vip *vip;
+	int ours;
 
 	if (!k || !ctl || !q)
 		return XDP_PASS;
@@ -183,7 +184,10 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb *k, const struct sl_lb_cont
 	vip = lb_find_vip(q->flow.proto, q->flow.sport, q->flow.src);
 	if (!vip)
 		r = lb_reverse_of(q->flow.proto, q->flow.dport, q->flow.dst);
-	if (!vip && !r)
+	if (vip)
+		q->choice.vip = *vip;
+	ours = vip || (!r && lb_network_vip(&q->flow, 1, &q->choice.vip));
+	if (!ours && !r)
 		return lb_not_ours(k);
 	if (!lb_icmp_admit(k))
 		return lb_end(SL_LB_DROP_ICMP, XDP_DROP);
@@ -191,10 +195,9 @@ __noinline int lb_icmp(struct xdp_md *ctx, struct lb *k, const struct sl_lb_cont
 		lb_icmp_to_client(ctx, k, ctl, r, q);
 		return lb_icmp_send(ctx, k, q);
 	}
-	q->choice.vip = *vip;
 	if (lb_icmp_choose(ctx, k, ctl, q))
 		return lb_end(q->choice.how, XDP_DROP);
-	if (vip->forward != SL_LB_NAT) {
+	if (q->choice.vip.forward != SL_LB_NAT) {
 		q->choice.how = SL_LB_ICMP;
 		return lb_end(q->how, LB_ICMP_DIRECT);
 	}

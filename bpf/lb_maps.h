@@ -18,6 +18,8 @@
 	} map SEC(".maps")
 
 LB_MAP(lb_control, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct sl_lb_control);
+LB_MAP(lb_networks, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, SL_LB_MAX_VIPS, struct sl_lb_network,
+       struct sl_lb_network_base);
 LB_MAP(lb_vips, BPF_MAP_TYPE_HASH, 0, 4 * SL_LB_MAX_VIPS, struct sl_lb_vip_key, struct sl_lb_vip);
 LB_MAP(lb_servers, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32,
        struct sl_lb_server);

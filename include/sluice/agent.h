@@ -31,12 +31,12 @@ struct sl_agent_control {
 };
 _Static_assert(sizeof(struct sl_agent_control) == 48, "no holes");
 
-/* `agent_vips`: what may be in a tunnel. The value is 1. */
 struct sl_agent_vip {
 	__be32 addr[4];
 };
 
-/* `agent_from` (LPM trie): who may send it. The value is 1. */
+/* `agent_vips` (LPM trie): what may be in a tunnel. `agent_from`: who may send it. The value is 1.
+ */
 struct sl_agent_prefix {
 	__u32 bits; /* of 128: an IPv4 prefix has 96 more than it is written with */
 	__be32 addr[4];

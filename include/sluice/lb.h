@@ -61,7 +61,10 @@ enum sl_lb_keep {
 	SL_LB_KEEP_QUIC = 5, /* UDP by the server's connection id; what has none as with TABLE */
 };
 
-/* `lb_vips`. A network is no VIP: its answers would not know their address. */
+/*
+ * `lb_vips`. A VIP that is a network, with direct server return only (a translated answer would not
+ * know which address it is to come from), is here by its first address; `lb_networks` leads there.
+ */
 struct sl_lb_vip_key {
 	__u8 proto; /* IP protocol; 0 with port 0: "this address is a VIP's" */
 	__u8 fragments; /* 1, port 0: who gets the fragments of the address and protocol */
@@ -69,6 +72,15 @@ struct sl_lb_vip_key {
 	__be32 addr[4];
 };
 _Static_assert(sizeof(struct sl_lb_vip_key) == 20, "no holes");
+
+/* `lb_networks` (LPM trie): the networks that are VIPs. The value is the address in `lb_vips`. */
+struct sl_lb_network {
+	__u32 bits; /* of 128: an IPv4 prefix has 96 more than it is written with */
+	__be32 addr[4];
+};
+struct sl_lb_network_base {
+	__be32 addr[4];
+};
 
 struct sl_lb_vip {
 	__u16 id; /* index of `lb_tables`, `lb_vip_stats` */

@@ -53,7 +53,7 @@ static inline void agent_rig_up(struct agent_rig *r)
 	r->in = bpf_program__fd(r->skel->progs.sluice_agent_in);
 	lb_put(r->skel->maps.agent_control, &zero, &ctl);
 	for (unsigned v6 = 0; v6 < 2; v6++) {
-		struct sl_agent_vip vip;
+		struct sl_agent_prefix vip = {.bits = 128};
 
 		lb_vip_address(v6, vip.addr);
 		lb_put(r->skel->maps.agent_vips, &vip, &one);

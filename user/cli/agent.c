@@ -107,16 +107,20 @@ static int read_addresses(const char *option, const struct opt_list *list, struc
 
 static int read_words(const struct agent_options *options, struct sl_agent_config *config)
 {
-	int status;
-
 	if (!options->vips.n && !options->file)
 		return opt_usage(&attach_spec, "--vip or --lb is missing: say whose packets are in "
 					       "the tunnel, such as --vip 192.0.2.1");
 	if (options->self.n && !options->file)
 		return opt_usage(&attach_spec, "--self is about the file: say --lb FILE");
-	status = read_addresses("--vip", &options->vips, config->vips);
-	if (status)
-		return status;
+	if (options->vips.n > SL_AGENT_MAX_VIPS)
+		return opt_usage(&attach_spec, "more than %d of --vip: leave some out",
+				 SL_AGENT_MAX_VIPS);
+	for (unsigned i = 0; i < options->vips.n; i++)
+		if (parse_prefix(options->vips.v[i], &config->vips[i]))
+			return opt_usage(&attach_spec,
+					 "--vip: \"%s\" is no address: write one such as 192.0.2.1 "
+					 "or 2001:db8::1, or a network",
+					 options->vips.v[i]);
 	if (options->from.n > SL_AGENT_MAX_FROM)
 		return opt_usage(&attach_spec, "more than %d of --from: leave some out",
 				 SL_AGENT_MAX_FROM);
@@ -257,32 +261,22 @@ static json_t *counts_json(const struct sl_agent *agent)
 	return counts;
 }
 
-static json_t *vips_json(const struct sl_agent_config *config)
+/* As text; `hosts`: an address without its 32 or 128. Of all addresses there is one prefix, ::/0.
+ */
+static json_t *prefixes_json(const struct sl_agent_prefix *prefixes, unsigned n, bool hosts)
 {
 	json_t *list = json_array();
 	char text[64];
 
-	for (unsigned i = 0; i < config->vips_n; i++) {
-		const __be32 *addr = config->vips[i].addr;
-
-		sl_lb_end_text(addr, !is_v4(addr), 0, text, sizeof(text));
-		json_array_append_new(list, json_string(text));
-	}
-	return list;
-}
-
-/* Of all addresses there is one prefix, ::/0. */
-static json_t *from_json(const struct sl_agent_config *config)
-{
-	json_t *list = json_array();
-	char text[64];
-
-	for (unsigned i = 0; i < config->from_n; i++) {
-		const struct sl_agent_prefix *p = &config->from[i];
+	for (unsigned i = 0; i < n; i++) {
+		const struct sl_agent_prefix *p = &prefixes[i];
 		bool v4 = is_v4(p->addr) && p->bits >= 96;
 
 		sl_lb_end_text(p->addr, !v4, 0, text, sizeof(text));
-		json_array_append_new(list, json_sprintf("%s/%u", text, p->bits - (v4 ? 96 : 0)));
+		json_array_append_new(
+			list, hosts && p->bits == 128
+				      ? json_string(text)
+				      : json_sprintf("%s/%u", text, p->bits - (v4 ? 96 : 0)));
 	}
 	return list;
 }
@@ -318,9 +312,11 @@ static json_t *agent_json(const struct sl_agent *agent)
 			json_array_append_new(ifaces, json_string(name));
 	if (config && !sl_agent_read(agent, config))
 		all = json_pack("{s:s, s:O, s:o, s:o, s:i, s:o, s:o}", "name", agent->name,
-				"interfaces", ifaces, "vips", vips_json(config), "from",
-				from_json(config), "gue_port", ntohs(config->gue_port), "services",
-				services_json(config), "counts", counts_json(agent));
+				"interfaces", ifaces, "vips",
+				prefixes_json(config->vips, config->vips_n, true), "from",
+				prefixes_json(config->from, config->from_n, false), "gue_port",
+				ntohs(config->gue_port), "services", services_json(config),
+				"counts", counts_json(agent));
 	json_decref(ifaces);
 	free(config);
 	return all;

@@ -8,7 +8,7 @@
 
 #include "daemon/served.h"
 #include "platform/config.h"
-#include "platform/http_page.h"
+#include "http/http_page.h"
 #include "platform/rpc.h"
 
 #define INSTANCES_MAX 64

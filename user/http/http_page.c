@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "platform/http_page.h"
+#include "http/http_page.h"
 
 #include <errno.h>
 #include <microhttpd.h>

@@ -3,8 +3,8 @@
  * http_page.h - /metrics over HTTP, for Prometheus. libmicrohttpd brings its own epoll descriptor,
  * which hangs in the caller's loop: no thread, and a slow scraper holds up nobody.
  */
-#ifndef SL_PLATFORM_HTTP_PAGE_H
-#define SL_PLATFORM_HTTP_PAGE_H
+#ifndef SL_HTTP_PAGE_H
+#define SL_HTTP_PAGE_H
 
 #include <stddef.h>
 #include <sys/socket.h>
@@ -25,4 +25,4 @@ int sl_http_page_fd(const struct sl_http_page *page);
 /* Serve what waits. Returns the longest time until it wants to be called again, ms; -1: none. */
 int sl_http_page_run(struct sl_http_page *page);
 
-#endif /* SL_PLATFORM_HTTP_PAGE_H */
+#endif /* SL_HTTP_PAGE_H */

@@ -33,7 +33,7 @@ struct sl_agent {
 
 /* What an agent is to take off, and of whom; and whose timestamps carry a cookie. */
 struct sl_agent_config {
-	struct sl_agent_vip vips[SL_AGENT_MAX_VIPS];
+	struct sl_agent_prefix vips[SL_AGENT_MAX_VIPS];
 	unsigned vips_n;
 	struct sl_agent_prefix from[SL_AGENT_MAX_FROM];
 	unsigned from_n;

@@ -37,13 +37,16 @@ static bool is_self(const __be32 addr[4], const struct sl_agent_vip *self, unsig
 static int add_vip(const struct sl_lb_vip_config *v, struct sl_agent_config *config,
 		   struct sl_error *err)
 {
+	struct sl_agent_prefix prefix = {.bits = v->prefix + (v->v6 ? 0 : 96)};
+
+	memcpy(prefix.addr, v->key.addr, sizeof(prefix.addr));
 	for (unsigned i = 0; i < config->vips_n; i++)
-		if (!memcmp(config->vips[i].addr, v->key.addr, sizeof(v->key.addr)))
+		if (!memcmp(&config->vips[i], &prefix, sizeof(prefix)))
 			return 0;
 	if (config->vips_n == SL_AGENT_MAX_VIPS)
 		return sl_error_set(err, -EINVAL, "more than %d VIPs: leave some out",
 				    SL_AGENT_MAX_VIPS);
-	memcpy(config->vips[config->vips_n++].addr, v->key.addr, sizeof(v->key.addr));
+	config->vips[config->vips_n++] = prefix;
 	return 0;
 }
 

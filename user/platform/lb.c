@@ -30,6 +30,7 @@ _Static_assert(SL_LB_ABI_VERSION == 1, "it is in the directory's name");
 static const char *const names[SL_LB_MAPS + 1] = {
 	[SL_LB_M_CONTROL] = "lb_control",
 	[SL_LB_M_VIPS] = "lb_vips",
+	[SL_LB_M_NETWORKS] = "lb_networks",
 	[SL_LB_M_SERVERS] = "lb_servers",
 	[SL_LB_M_REVERSE] = "lb_reverse",
 	[SL_LB_M_TUNNELS] = "lb_tunnels",
@@ -381,6 +382,19 @@ static int add_entry(struct sl_lb_vip_entry **vips, unsigned *n, const struct sl
 	*vips = grown;
 	(*vips)[(*n)++] = *e;
 	return 0;
+}
+
+unsigned sl_lb_vip_prefix(const struct sl_lb *lb, const __be32 addr[4])
+{
+	const unsigned v4 = addr[0] || addr[1] || addr[2] ? 0 : 96;
+	struct sl_lb_network key, *last = NULL;
+
+	while (!bpf_map_get_next_key(lb->map[SL_LB_M_NETWORKS], last, &key)) {
+		if (!memcmp(key.addr, addr, sizeof(key.addr)) && key.bits >= v4)
+			return key.bits - v4;
+		last = &key;
+	}
+	return 128 - v4;
 }
 
 int sl_lb_vips(const struct sl_lb *lb, struct sl_lb_vip_entry **vips, unsigned *n)

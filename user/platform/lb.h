@@ -20,6 +20,7 @@
 enum sl_lb_map {
 	SL_LB_M_CONTROL,
 	SL_LB_M_VIPS,
+	SL_LB_M_NETWORKS,
 	SL_LB_M_SERVERS,
 	SL_LB_M_REVERSE,
 	SL_LB_M_TUNNELS,
@@ -81,6 +82,8 @@ void sl_lb_remove(struct sl_lb *lb);
 unsigned sl_lb_blocks(unsigned slots);
 unsigned sl_lb_slots(const struct sl_lb *lb);
 
+/* Bits of the prefix of a VIP: 32 or 128 unless it is a network. */
+unsigned sl_lb_vip_prefix(const struct sl_lb *lb, const __be32 addr[4]);
 /* The VIPs, each once: an array to free, its length in *n. */
 int sl_lb_vips(const struct sl_lb *lb, struct sl_lb_vip_entry **vips, unsigned *n);
 int sl_lb_server(const struct sl_lb *lb, uint32_t id, struct sl_lb_server *s);

@@ -184,6 +184,40 @@ static void leave(const struct sl_lb *lb, const struct sl_lb_vip_key *key)
 	renew(lb);
 }
 
+static struct sl_lb_network network_key(const struct sl_lb_vip_key *key, bool v6, unsigned prefix)
+{
+	struct sl_lb_network network = {.bits = prefix + (v6 ? 0 : 96)};
+
+	memcpy(network.addr, key->addr, sizeof(network.addr));
+	return network;
+}
+
+/* Before its VIPs: a packet that finds the network and no VIP is of none. */
+static int enter_network(const struct sl_lb *lb, const struct sl_lb_vip_config *v)
+{
+	const struct sl_lb_network key = network_key(&v->key, v->v6, v->prefix),
+				   old = network_key(&v->key, v->v6,
+						     sl_lb_vip_prefix(lb, v->key.addr));
+	struct sl_lb_network_base base;
+	int rc = 0;
+
+	memcpy(base.addr, v->key.addr, sizeof(base.addr));
+	if (v->prefix < (v->v6 ? 128u : 32u))
+		rc = bpf_map_update_elem(lb->map[SL_LB_M_NETWORKS], &key, &base, BPF_ANY);
+	if (!rc && old.bits != key.bits)
+		bpf_map_delete_elem(lb->map[SL_LB_M_NETWORKS], &old);
+	return rc;
+}
+
+/* After the last of its VIPs. Nothing if it is none. */
+static void leave_network(const struct sl_lb *lb, const struct sl_lb_vip_key *vip)
+{
+	const bool v6 = vip->addr[0] || vip->addr[1] || vip->addr[2];
+	const struct sl_lb_network key = network_key(vip, v6, sl_lb_vip_prefix(lb, vip->addr));
+
+	bpf_map_delete_elem(lb->map[SL_LB_M_NETWORKS], &key);
+}
+
 /* The address alone, for ARP, echo and fragments. */
 static struct sl_lb_vip_key address_key(struct sl_lb_vip_key key)
 {
@@ -228,6 +262,8 @@ static int apply_vip(const struct sl_lb *lb, const struct sl_lb_vip_config *v, u
 		rc = sl_lb_quic_enter(lb, v, id, ids, err);
 	if (rc)
 		return rc;
+	if (enter_network(lb, v))
+		return refused(err, "lb_networks");
 	if (enter(lb, &key, &vip) || enter(lb, &address, &vip))
 		return refused(err, "lb_vips");
 	sl_lb_quic_leave(lb, v, id, ids);
@@ -255,6 +291,7 @@ static void remove_vips(const struct sl_lb *lb, const struct sl_lb_config *confi
 			struct sl_lb_vip_key address = address_key(vips[i].key);
 
 			leave(lb, &address);
+			leave_network(lb, &vips[i].key);
 		}
 		sl_lb_quic_leave(lb, NULL, vips[i].vip.id, NULL);
 		remove_servers(lb, vips[i].vip.id, &vips[i].key, NULL);

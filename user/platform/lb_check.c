@@ -9,6 +9,7 @@
 #include "platform/lb_check.h"
 #include "platform/lb_direct.h"
 #include "platform/lb_quic.h"
+#include "platform/netlink.h"
 #include "platform/route.h"
 
 #define NO_ID 0xffff
@@ -238,6 +239,37 @@ static int check_ifaces(const struct sl_lb *lb, const struct sl_lb_config *confi
 	return 0;
 }
 
+static bool in_network(const struct sl_lb_vip_config *v, const struct sl_local_addr *addr)
+{
+	const unsigned bits = v->prefix + (v->v6 ? 0 : 96);
+	__be32 a[4];
+
+	memcpy(a, &addr->addr, sizeof(a));
+	if (addr->v4)
+		a[2] = 0;
+	for (unsigned i = 0; i < 4 && 32 * i < bits; i++) {
+		const unsigned in = bits - 32 * i;
+
+		if ((a[i] ^ v->key.addr[i]) & htonl(in >= 32 ? ~0u : ~(~0u >> in)))
+			return false;
+	}
+	return addr->v4 == !v->v6;
+}
+
+static bool own_within(const struct sl_lb_vip_config *v)
+{
+	struct sl_local_addr *addrs;
+	bool own = false;
+	unsigned n;
+
+	if (v->prefix == (v->v6 ? 128 : 32) || sl_addr_list(&addrs, &n))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		own |= in_network(v, &addrs[i]);
+	free(addrs);
+	return own;
+}
+
 /* All that comes for it would go to servers, or nowhere: who logs in to this host there, too. */
 static int check_own(const struct sl_lb_config *config, struct sl_error *err)
 {
@@ -246,7 +278,7 @@ static int check_own(const struct sl_lb_config *config, struct sl_error *err)
 		struct sl_route way;
 		char address[64];
 
-		if (sl_route_get(v->key.addr, v->v6, &way) || !way.local)
+		if ((sl_route_get(v->key.addr, v->v6, &way) || !way.local) && !own_within(v))
 			continue;
 		sl_lb_end_text(v->key.addr, v->v6, 0, address, sizeof(address));
 		return sl_error_set(err, -EINVAL,

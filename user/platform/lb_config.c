@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -175,6 +176,33 @@ static int port_parse(const char *text, __be16 *port)
 	return 0;
 }
 
+int sl_lb_network_parse(const char *text, __be32 addr[4], bool *v6, unsigned *prefix)
+{
+	const size_t length = strcspn(text, "/");
+	const char *slash = text[length] ? text + length : NULL;
+	char host[INET6_ADDRSTRLEN], *end;
+	unsigned long bits;
+	unsigned most;
+
+	if (length >= sizeof(host))
+		return -EINVAL;
+	snprintf(host, sizeof(host), "%.*s", (int)length, text);
+	if (sl_lb_address_parse(host, addr, v6))
+		return -EINVAL;
+	most = *v6 ? 128 : 32;
+	*prefix = most;
+	if (!slash)
+		return 0;
+	bits = strtoul(slash + 1, &end, 10);
+	if (!isdigit((unsigned char)slash[1]) || *end || !bits || bits > most)
+		return -EINVAL;
+	*prefix = (unsigned)bits;
+	for (unsigned i = 0, at = 128 - most + *prefix; i<4; i++, at = at> 32 ? at - 32 : 0)
+		if (at < 32 && ntohl(addr[i]) & (at ? ~0u >> at : ~0u))
+			return -EINVAL;
+	return 0;
+}
+
 int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port)
 {
 	char host[64];
@@ -282,13 +310,12 @@ static int add_server(struct sl_yaml *y, const yaml_node_t *item, unsigned i, vo
 
 /* --- VIPs */
 
-/* A translated answer would not know which address of a network it is to come from. */
 static SL_YAML_SETTER(set_vip_address)
 {
 	struct sl_lb_vip_config *v = base;
 	const char *text = sl_yaml_text(node);
 
-	if (!text || sl_lb_address_parse(text, v->key.addr, &v->v6))
+	if (!text || sl_lb_network_parse(text, v->key.addr, &v->v6, &v->prefix))
 		return bad(y, node, f);
 	return is_host(v->key.addr, v->v6) ? 0 : no_host(y, node);
 }
@@ -495,6 +522,26 @@ static const struct sl_yaml_field fields[] = {
 	{NULL},
 };
 
+/* A packet finds its network, and by that its VIPs. */
+static int check_networks(struct sl_yaml *y, const yaml_node_t *root, const struct sl_lb_config *c)
+{
+	for (unsigned a = 0; a < c->vips_n; a++)
+		for (unsigned b = 0; b < a; b++) {
+			const struct sl_lb_vip_config *v = &c->vips[a], *w = &c->vips[b];
+			char text[64];
+
+			if (v->prefix == w->prefix ||
+			    memcmp(v->key.addr, w->key.addr, sizeof(v->key.addr)) != 0)
+				continue;
+			sl_lb_end_text(v->key.addr, v->v6, 0, text, sizeof(text));
+			return sl_yaml_error(y, root,
+					     "vips: %s is there with /%u and with /%u: write one "
+					     "prefix for all its ports",
+					     text, w->prefix, v->prefix);
+		}
+	return 0;
+}
+
 /*
  * Under NAT, VIPs cannot share a server's end: its answers would have two VIPs to come from.
  */
@@ -572,6 +619,8 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 				   "interfaces: name those that face clients and servers");
 	if (!rc)
 		rc = check_secret(&y, root, config);
+	if (!rc)
+		rc = check_networks(&y, root, config);
 	if (!rc)
 		rc = check_ends(&y, root, config);
 	if (!rc)

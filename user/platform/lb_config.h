@@ -55,8 +55,9 @@ enum sl_lb_metric {
 };
 
 struct sl_lb_vip_config {
-	struct sl_lb_vip_key key;
+	struct sl_lb_vip_key key; /* of a network: its first address */
 	bool v6;
+	unsigned prefix; /* bits: 32 or 128 unless it is a network */
 	unsigned forward, select, keep, bits;
 	/* Of IPIP and GUE. The outer source: has_source, or by the route to the server. */
 	bool has_source, source_v6;
@@ -101,6 +102,9 @@ void sl_lb_config_free(struct sl_lb_config *config);
 
 /* Address and port as text: "192.0.2.1:80", "[2001:db8::1]:443"; port 0: without it. */
 void sl_lb_end_text(const __be32 addr[4], bool v6, __be16 port, char *buf, size_t size);
+/* A network, 192.0.2.0/24, its first address; or an address, all bits. -EINVAL: no such, or bits
+ * set behind the prefix. */
+int sl_lb_network_parse(const char *text, __be32 addr[4], bool *v6, unsigned *prefix);
 /* The other way; *v6 tells. -EINVAL. */
 int sl_lb_address_parse(const char *text, __be32 addr[4], bool *v6);
 int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port);

@@ -92,6 +92,27 @@ static int check_direct(struct sl_yaml *y, const yaml_node_t *item,
 	return 0;
 }
 
+/* A translated answer would not know which address of a network it is to come from; nor does the
+ * agent look for cookies at more than one. */
+static int check_network(struct sl_yaml *y, const yaml_node_t *item,
+			 const struct sl_lb_vip_config *v)
+{
+	if (v->prefix == (v->v6 ? 128 : 32))
+		return 0;
+	if (v->forward == SL_LB_NAT)
+		return sl_yaml_error(
+			y, item,
+			"address: a network: with forward: nat an answer would not know "
+			"which of its addresses it is to come from: write an address, or "
+			"forward: l2, ipip or gue");
+	if (v->keep == SL_LB_KEEP_AGENT)
+		return sl_yaml_error(
+			y, item,
+			"address: a network: keep: agent needs one address: write keep: "
+			"table, or an address");
+	return 0;
+}
+
 /* The next tier must see the VIP, and takes nothing out of tunnels before its program sees it. */
 static int check_tier(struct sl_yaml *y, const yaml_node_t *item, const struct sl_lb_vip_config *v)
 {
@@ -119,5 +140,7 @@ int sl_lb_check_forward(struct sl_yaml *y, const yaml_node_t *item,
 {
 	int rc = (v->forward == SL_LB_NAT ? check_nat : check_direct)(y, item, v);
 
+	if (!rc)
+		rc = check_network(y, item, v);
 	return !rc && v->tier ? check_tier(y, item, v) : rc;
 }

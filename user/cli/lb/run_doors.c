@@ -6,7 +6,7 @@
 
 #include "cli/lb/metrics.h"
 #include "cli/lb/run.h"
-#include "platform/http_page.h"
+#include "http/http_page.h"
 #include "platform/lb_loads.h"
 
 #define REPORTS_ID RUN_DOOR_ID

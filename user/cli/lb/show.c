@@ -194,6 +194,9 @@ static json_t *vip_json(const struct sl_lb *lb, const struct sl_lb_vip_entry *e)
 			json_array_append_new(servers, server_json(lb, id, &s));
 	lb_stats_sum(lb->map[SL_LB_M_VIP_STATS], e->vip.id, &stats);
 	sl_lb_end_text(e->key.addr, v6, 0, address, sizeof(address));
+	if (sl_lb_vip_prefix(lb, e->key.addr) < (v6 ? 128u : 32u))
+		snprintf(address + strlen(address), sizeof(address) - strlen(address), "/%u",
+			 sl_lb_vip_prefix(lb, e->key.addr));
 	if (e->key.port)
 		snprintf(port, sizeof(port), "%u", __builtin_bswap16(e->key.port));
 	all = json_pack(
