@@ -37,6 +37,9 @@ reload() {
 	in_pool lb ip -6 route add default via fd07::2
 	vips_on 1 2
 	agents_on 1 2
+	# addresses of IPv6 are there a second later than those of IPv4
+	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:1::2
+	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:2::2
 	checks ipip 10.7.N.2 fd07:N::2
 	start_run
 	tb_wait 5 are healthy healthy
