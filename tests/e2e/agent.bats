@@ -203,7 +203,7 @@ turned_away() { # ADDRESS COUNT
 
 @test "what is wrong is refused in one line, and changes nothing" {
 	refused -2 '--vip or --lb is missing' agent attach s0
-	refused -2 'is no address' agent attach s0 --vip 10.9.9.0/24
+	refused -2 'is no address' agent attach s0 --vip 10.9.9.0/33
 	refused -2 'is no prefix' agent attach s0 --vip 10.9.9.9 --from 10.0.0.0/33
 	refused -2 'is no prefix' agent attach s0 --vip 10.9.9.9 --from 10.0.0.0/
 	refused 'no such interface' agent attach nosuch --vip 10.9.9.9

@@ -55,7 +55,7 @@ check_churn() { # ADDRESS
 	pool_traffic 10.9.9.9 4
 	in_pool lc timeout 20 python3 "$TB_ROOT/tests/e2e/lb_flood.py" "${NAME}e0" "$(in_pool lb ip -j link show "${NAME}b0" | jq -r '.[0].address')" 60000
 	expect "$(pool_result)" '.held_broken == 0' '.new_failed == 0'
-	expect "$(counts)" '.slot_full > 10000' '.bypassed + .inserted >= .slot_full'
+	expect "$(counts)" '.slot_full > 10000' '.bypassed + .inserted > 10000'
 	# 8 blocks of 128; and those that the sweep freed meanwhile may have gone to the flood again
 	expect "$(counts)" '.slot_taken < 1200 + .slot_freed'
 	[ "$(refused_stamps)" = 0 ]
