@@ -102,7 +102,7 @@ refused() {
 	out=$("$@" 2>"$err" </dev/null) || rc=$?
 	[ "$rc" -eq "${want:-$rc}" ] && [ "$rc" -ne 0 ] && [ "$rc" -lt 124 ] && [ -z "$out" ] &&
 		[ "$(wc -l <"$err")" = 1 ] && grep -qF -- "$part" "$err" && return 0
-	echo "$*: exit $rc${want:+, not $want}; wanted: one line with \"$part\"; printed: $out"
+	echo "$*: exit $rc; wanted: ${want:+exit $want and }one line with \"$part\"; printed: $out"
 	cat "$err"
 	return 1
 }

@@ -98,7 +98,7 @@ churn() { # KEEP
 	sed 's/10.7.2.2/10.7.1.2/' "$BATS_TEST_TMPDIR/lb.yaml" >"$BATS_TEST_TMPDIR/bad.yaml"
 	refused -2 'is there twice' lb apply "$BATS_TEST_TMPDIR/bad.yaml"
 	sed 's|10.9.9.9|10.9.9.0/24|' "$BATS_TEST_TMPDIR/lb.yaml" >"$BATS_TEST_TMPDIR/bad.yaml"
-	refused -2 'write one address' lb apply "$BATS_TEST_TMPDIR/bad.yaml"
+	refused -2 'with forward: nat an answer would not know' lb apply "$BATS_TEST_TMPDIR/bad.yaml"
 	refused 'no such server' lb set -n "$NAME" 10.7.9.9:8080 -s drain
 	refused 'there is no load balancer' lb show -n nosuch
 	[ "$before" = "$(lb show -n "$NAME" -j | jq -S 'del(.counts) | del(.. | .clock?, .packets?, .bytes?)')" ]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * one_clock CLOCKS MILLISECONDS - makes a balancer believe that all servers have the clock of the
- * first one that it knows: writes that into the map pinned at CLOCKS, again and again.
+ * first one that it knows, and never doubt it: writes that into the map pinned at CLOCKS, again and
+ * again.
  */
 #include <bpf/bpf.h>
 #include <stdio.h>
@@ -21,9 +22,13 @@ static unsigned long long now_ms(void)
 
 static void write_all(struct sl_lb_clock *c, const struct sl_lb_clock *first)
 {
-	for (struct sl_lb_clock *other = c; other < c + 256; other++)
-		if (other->now)
-			*(volatile __u64 *)&other->now = first->now;
+	for (struct sl_lb_clock *other = c; other < c + 256; other++) {
+		if (!other->now)
+			continue;
+		*(volatile __u64 *)&other->now = first->now;
+		*(volatile __u64 *)&other->other = 0;
+		*(volatile __typeof__(other->strays) *)&other->strays = 0;
+	}
 }
 
 int main(int argc, char **argv)
