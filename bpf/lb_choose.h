@@ -1,171 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* lb_choose.h - whose packet it is, and which server gets it. */
+/* lb_choose.h - which server gets a packet. */
 #ifndef SLUICE_LB_CHOOSE_H
 #define SLUICE_LB_CHOOSE_H
 
 #include "lb_packet.h"
 #include "lb_quic.h"
+#include "lb_table.h"
+#include "lb_vips.h"
 
 #define LB_BY_LOAD 1 /* of lb_choice.by_load */
 #define LB_INSERT 2 /* with it: into the connection table then */
 #define LB_BEGIN 4 /* lb_begin() then */
-
-static __always_inline void lb_key(struct sl_lb_vip_key *key, __u8 proto, __u16 port,
-				   const __be32 *addr)
-{
-	key->proto = proto;
-	key->fragments = 0;
-	key->port = bpf_htons(port);
-	__builtin_memcpy(key->addr, addr, 16);
-}
-
-/* An entry for the port, then one for all ports. */
-static __always_inline const struct sl_lb_vip *lb_find_vip(__u8 proto, __u16 port,
-							   const __be32 *addr)
-{
-	const struct sl_lb_vip *vip;
-	struct sl_lb_vip_key key;
-
-	lb_key(&key, proto, port, addr);
-	vip = bpf_map_lookup_elem(&lb_vips, &key);
-	if (vip || !port)
-		return vip;
-	key.port = 0;
-	return bpf_map_lookup_elem(&lb_vips, &key);
-}
-
-/*
- * A usual packet's VIP, from the line of those seen last if it is there. The generation is read
- * first: what was looked up while user space changed `lb_vips` is of the one before.
- */
-static __always_inline int lb_vip_usual(const struct lb *k, const struct sl_lb_control *ctl,
-					struct sl_lb_vip *found)
-{
-	__u32 generation = *(const volatile __u32 *)&ctl->generation;
-	__be32 addr = k->p.flow.dst[3];
-	__u32 at = (k->p.flow.dport ^ addr ^ addr >> 24) & (LB_VIP_LINES - 1);
-	struct lb_vip_line *line = bpf_map_lookup_elem(&lb_vip_lines, &at);
-	const struct sl_lb_vip *vip;
-
-	if (line && line->addr == addr && line->port == k->p.flow.dport && line->known &&
-	    line->generation == generation) {
-		*found = line->vip;
-		return 1;
-	}
-	vip = lb_find_vip(k->p.proto, k->p.flow.dport, k->p.flow.dst);
-	if (!vip)
-		return 0;
-	*found = *vip;
-	if (line) {
-		line->addr = addr;
-		line->port = k->p.flow.dport;
-		line->known = 1;
-		line->generation = generation;
-		line->vip = *vip;
-	}
-	return 1;
-}
-
-static __always_inline int lb_is_vip(const __be32 *addr)
-{
-	return lb_find_vip(0, 0, addr) != NULL;
-}
-
-/* *key of an address becomes that of its network. Functions of networks are not static, for the
- * verifier takes each by itself then, and so does the stack. */
-__noinline int lb_network(struct sl_lb_vip_key *key)
-{
-	struct sl_lb_network at = {.bits = 128};
-	const struct sl_lb_network_base *base;
-
-	if (!key)
-		return 0;
-	__builtin_memcpy(at.addr, key->addr, 16);
-	base = bpf_map_lookup_elem(&lb_networks, &at);
-	if (!base)
-		return 0;
-	__builtin_memcpy(key->addr, base->addr, 16);
-	return 1;
-}
-
-/* The VIP of a tuple's destination, or source, that is a network. */
-__noinline int lb_network_vip(const struct sl_tuple *t, __u32 source, struct sl_lb_vip *found)
-{
-	struct sl_lb_vip_key key;
-	const struct sl_lb_vip *vip;
-
-	if (!t || !found)
-		return 0;
-	lb_key(&key, t->fragment ? 0 : t->proto,
-	       t->fragment ? 0
-	       : source	   ? t->sport
-			   : t->dport,
-	       source ? t->src : t->dst);
-	if (!lb_network(&key))
-		return 0;
-	vip = lb_find_vip(key.proto, bpf_ntohs(key.port), key.addr);
-	if (!vip)
-		return 0;
-	*found = *vip;
-	return 1;
-}
-
-/* Is the destination a network's that is a VIP? */
-__noinline int lb_in_network(const struct lb *k)
-{
-	struct sl_lb_vip_key key;
-
-	if (!k)
-		return 0;
-	lb_key(&key, 0, 0, k->p.flow.dst);
-	return lb_network(&key);
-}
-
-/*
- * Not for us, so up the stack; but what is for a VIP's address and none of its services, as a scan
- * of its ports, would only be forwarded by the stack, back to where it came from.
- */
-static __always_inline int lb_not_ours(const struct lb *k)
-{
-	if (lb_is_vip(k->p.flow.dst) || lb_in_network(k))
-		return lb_end(SL_LB_DROP_NO_VIP, XDP_DROP);
-	return lb_end(SL_LB_PASSED, XDP_PASS);
-}
-
-/* Is the packet for a VIP? A fragment has no ports: for a VIP's address then. */
-static __always_inline int lb_vip(const struct lb *k, const struct sl_lb_control *ctl,
-				  struct sl_lb_vip *found)
-{
-	const struct sl_tuple *t = &k->p.flow;
-	const struct sl_lb_vip *vip;
-
-	if (k->usual)
-		return lb_vip_usual(k, ctl, found);
-	vip = t->fragment ? lb_find_vip(0, 0, t->dst) : lb_find_vip(t->proto, t->dport, t->dst);
-	if (!vip)
-		return 0;
-	*found = *vip;
-	return 1;
-}
-
-static __always_inline const struct sl_lb_reverse *lb_reverse_of(__u8 proto, __u16 port,
-								 const __be32 *addr)
-{
-	const struct sl_lb_reverse *r;
-	struct sl_lb_vip_key key;
-
-	lb_key(&key, proto, port, addr);
-	r = bpf_map_lookup_elem(&lb_reverse, &key);
-	if (r)
-		return r;
-	key.port = 0;
-	return bpf_map_lookup_elem(&lb_reverse, &key);
-}
-
-static __always_inline const struct sl_lb_reverse *lb_server_of(const struct lb *k)
-{
-	return lb_reverse_of(k->p.flow.proto, k->p.flow.sport, k->p.flow.src);
-}
 
 static __always_inline void lb_forward_ends(struct lb *k)
 {
@@ -192,56 +37,6 @@ static __always_inline void lb_mixed(void)
 
 	if (ctl && !ctl->mixed)
 		ctl->mixed = 1;
-}
-
-static __always_inline void lb_connection_key(const struct lb *k, __u16 vip,
-					      struct sl_lb_connection *key)
-{
-	__builtin_memcpy(key->client, k->ends.client, 16);
-	key->client_port = bpf_htons(k->ends.client_port);
-	key->vip_port = bpf_htons(k->ends.vip_port);
-	key->vip = vip;
-	key->proto = k->ends.proto;
-	key->resv = 0;
-}
-
-/* What the table has of the connection that had these ends before is wrong of this one. */
-static __always_inline void lb_forget(const struct lb *k, __u16 vip)
-{
-	struct sl_lb_connection key;
-
-	lb_connection_key(k, vip, &key);
-	bpf_map_delete_elem(&lb_connections, &key);
-}
-
-/* A flood of new connections must not push the others out: so many a second, and no more. */
-static __always_inline int lb_admit(const struct lb *k, const struct sl_lb_control *ctl)
-{
-	struct lb_cpu *cpu;
-	__u32 zero = 0, second = k->now_ms >> 10;
-
-	cpu = bpf_map_lookup_elem(&lb_cpus, &zero);
-	if (!cpu)
-		return 0;
-	if (cpu->second != second) {
-		cpu->second = second;
-		cpu->inserted = 0;
-	}
-	if (cpu->inserted >= ctl->inserts_max) {
-		lb_count(SL_LB_BYPASSED);
-		return 0;
-	}
-	cpu->inserted++;
-	return 1;
-}
-
-static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 server)
-{
-	struct sl_lb_connection key;
-
-	lb_connection_key(k, vip, &key);
-	if (!bpf_map_update_elem(&lb_connections, &key, &server, BPF_ANY))
-		lb_count(SL_LB_INSERTED);
 }
 
 static __always_inline int lb_known(const struct lb *k, struct lb_choice *c)
@@ -389,29 +184,6 @@ static __always_inline void lb_begin(const struct lb *k, const struct sl_lb_cont
 		lb_insert(k, c->vip.id, c->server);
 	else if (none || (ctl->mixed && c->vip.keep == SL_LB_KEEP_COOKIE))
 		lb_forget(k, c->vip.id);
-}
-
-/*
- * A SYN-ACK without a cookie: into the table, unless its SYN came by here and is there. Not static,
- * for the verifier takes it by itself then.
- */
-__noinline int lb_answered(const struct lb *k, const struct sl_lb_control *ctl, __u32 vip,
-			   __u32 server)
-{
-	struct sl_lb_connection key;
-	const __u32 *known;
-
-	if (!k || !ctl)
-		return 0;
-	lb_connection_key(k, vip, &key);
-	known = bpf_map_lookup_elem(&lb_connections, &key);
-	if (known && *known == server)
-		return 0;
-	if (lb_admit(k, ctl))
-		lb_insert(k, vip, server);
-	else
-		lb_forget(k, vip);
-	return 0;
 }
 
 /*

@@ -189,7 +189,7 @@ static __always_inline void lb_core_candidate(const struct sl_lb_table *t, const
 }
 
 /* Here for want of stack. */
-LB_MAP(lb_candidates, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_candidate);
+SL_MAP(lb_candidates, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_candidate);
 
 /* How to->server meets the connection. */
 static __always_inline struct sl_lb_cores *lb_core_meet(const struct lb *k, __u8 forward,

@@ -3,38 +3,28 @@
 #ifndef SLUICE_LB_MAPS_H
 #define SLUICE_LB_MAPS_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
 #include <sluice/lb.h>
 
-#define LB_MAP(map, map_type, flags, entries, key_type, value_type)                                \
-	struct {                                                                                   \
-		__uint(type, map_type);                                                            \
-		__uint(map_flags, flags);                                                          \
-		__uint(max_entries, entries);                                                      \
-		__type(key, key_type);                                                             \
-		__type(value, value_type);                                                         \
-	} map SEC(".maps")
+#include "map.h"
 
-LB_MAP(lb_control, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct sl_lb_control);
-LB_MAP(lb_networks, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, SL_LB_MAX_VIPS, struct sl_lb_network,
+SL_MAP(lb_control, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct sl_lb_control);
+SL_MAP(lb_networks, BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, SL_LB_MAX_VIPS, struct sl_lb_network,
        struct sl_lb_network_base);
-LB_MAP(lb_vips, BPF_MAP_TYPE_HASH, 0, 4 * SL_LB_MAX_VIPS, struct sl_lb_vip_key, struct sl_lb_vip);
-LB_MAP(lb_servers, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32,
+SL_MAP(lb_vips, BPF_MAP_TYPE_HASH, 0, 4 * SL_LB_MAX_VIPS, struct sl_lb_vip_key, struct sl_lb_vip);
+SL_MAP(lb_servers, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32,
        struct sl_lb_server);
-LB_MAP(lb_tunnels, BPF_MAP_TYPE_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct sl_lb_tunnel);
-LB_MAP(lb_reverse, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
+SL_MAP(lb_tunnels, BPF_MAP_TYPE_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct sl_lb_tunnel);
+SL_MAP(lb_reverse, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
        struct sl_lb_vip_key, struct sl_lb_reverse);
-LB_MAP(lb_clocks, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_clock);
-LB_MAP(lb_watch, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_watch);
-LB_MAP(lb_connections, BPF_MAP_TYPE_LRU_HASH, BPF_F_NO_COMMON_LRU, 262144, struct sl_lb_connection,
+SL_MAP(lb_clocks, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_clock);
+SL_MAP(lb_watch, BPF_MAP_TYPE_ARRAY, BPF_F_MMAPABLE, SL_LB_MAX_SERVERS, __u32, struct sl_lb_watch);
+SL_MAP(lb_connections, BPF_MAP_TYPE_LRU_HASH, BPF_F_NO_COMMON_LRU, 262144, struct sl_lb_connection,
        __u32);
-LB_MAP(lb_slots, BPF_MAP_TYPE_ARRAY, 0, 512, __u32, struct sl_lb_block);
-LB_MAP(lb_ports, BPF_MAP_TYPE_HASH, 0, 64, __u32, struct sl_lb_port);
-LB_MAP(lb_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_COUNTS, __u32, __u64);
-LB_MAP(lb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_VIPS, __u32, struct sl_lb_stats);
-LB_MAP(lb_server_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct sl_lb_stats);
+SL_MAP(lb_slots, BPF_MAP_TYPE_ARRAY, 0, 512, __u32, struct sl_lb_block);
+SL_MAP(lb_ports, BPF_MAP_TYPE_HASH, 0, 64, __u32, struct sl_lb_port);
+SL_MAP(lb_counts, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_COUNTS, __u32, __u64);
+SL_MAP(lb_vip_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_VIPS, __u32, struct sl_lb_stats);
+SL_MAP(lb_server_stats, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct sl_lb_stats);
 
 struct lb_table {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -65,7 +55,7 @@ struct {
 	__type(key, __u32);
 	__array(values, struct lb_quic_table);
 } lb_quic SEC(".maps");
-LB_MAP(lb_quic_servers, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
+SL_MAP(lb_quic_servers, BPF_MAP_TYPE_HASH, BPF_F_NO_PREALLOC, 2 * SL_LB_MAX_SERVERS,
        struct sl_lb_quic_server, __u32);
 
 struct lb_cores {
@@ -94,7 +84,7 @@ struct lb_hop {
 	__u32 mtu;
 	struct lb_macs macs;
 };
-LB_MAP(lb_hops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct lb_hop);
+SL_MAP(lb_hops, BPF_MAP_TYPE_PERCPU_ARRAY, 0, SL_LB_MAX_SERVERS, __u32, struct lb_hop);
 
 /*
  * Per CPU: new entries of the connection table in this second, errors relayed and errors told, and
@@ -106,7 +96,7 @@ struct lb_cpu {
 	__u32 error_second, errors;
 	__u32 turn[SL_LB_MAX_VIPS];
 };
-LB_MAP(lb_cpus, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_cpu);
+SL_MAP(lb_cpus, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_cpu);
 
 /* VIPs of TCP over IPv4 that a CPU has seen lately, by address and port. */
 #define LB_VIP_LINES 64
@@ -116,7 +106,7 @@ struct lb_vip_line {
 	__u32 generation; /* of `lb_vips` when it was looked up */
 	struct sl_lb_vip vip;
 };
-LB_MAP(lb_vip_lines, BPF_MAP_TYPE_PERCPU_ARRAY, 0, LB_VIP_LINES, __u32, struct lb_vip_line);
+SL_MAP(lb_vip_lines, BPF_MAP_TYPE_PERCPU_ARRAY, 0, LB_VIP_LINES, __u32, struct lb_vip_line);
 
 /* Per CPU: what is too large for the stack, of which main program and functions share 512 bytes. */
 struct lb_scratch {
@@ -124,7 +114,7 @@ struct lb_scratch {
 	struct lb_hop hop;
 	__u8 ethernet[24];
 };
-LB_MAP(lb_scratches, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_scratch);
+SL_MAP(lb_scratches, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_scratch);
 
 static __always_inline struct lb_scratch *lb_scratch(void)
 {

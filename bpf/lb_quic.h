@@ -32,7 +32,7 @@ struct lb_quic_work {
 	struct sl_quic_halves halves;
 	struct sl_aes_block block;
 };
-LB_MAP(lb_quic_work, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_quic_work);
+SL_MAP(lb_quic_work, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_quic_work);
 
 /* -1: shorter than its header says. */
 static __always_inline int lb_quic_find(struct xdp_md *ctx, const struct lb *k,

@@ -20,7 +20,7 @@ struct lb_quote {
 	struct lb_choice choice;
 	struct lb_hop hop;
 };
-LB_MAP(lb_quotes, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_quote);
+SL_MAP(lb_quotes, BPF_MAP_TYPE_PERCPU_ARRAY, 0, 1, __u32, struct lb_quote);
 
 static __always_inline int lb_differ(const __be32 *a, const __be32 *b)
 {

@@ -30,14 +30,14 @@ struct tracked {
 	__u64 packets;
 };
 
-LB_MAP(tracked_hash, BPF_MAP_TYPE_HASH, 0, LB_ROUNDS_ENTRIES, struct five_tuple, struct tracked);
-LB_MAP(tracked_lru, BPF_MAP_TYPE_LRU_HASH, 0, LB_ROUNDS_ENTRIES, struct five_tuple, struct tracked);
+SL_MAP(tracked_hash, BPF_MAP_TYPE_HASH, 0, LB_ROUNDS_ENTRIES, struct five_tuple, struct tracked);
+SL_MAP(tracked_lru, BPF_MAP_TYPE_LRU_HASH, 0, LB_ROUNDS_ENTRIES, struct five_tuple, struct tracked);
 
 #define ROUNDS_SLOTS (1 << 20) /* a power of two, and not fewer than flows */
 struct rounds_slots {
 	__u16 slot[ROUNDS_SLOTS];
 };
-LB_MAP(rounds_slots, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct rounds_slots);
+SL_MAP(rounds_slots, BPF_MAP_TYPE_ARRAY, 0, 1, __u32, struct rounds_slots);
 
 static __always_inline __u16 *round_slot(__u32 flow)
 {
