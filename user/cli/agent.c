@@ -14,6 +14,7 @@
 #include "platform/agent.h"
 #include "platform/agent_lb.h"
 #include "platform/lb_config.h"
+#include "platform/percpu.h"
 
 struct agent_options {
 	struct opt_list ifaces, vips, from, self;
@@ -60,32 +61,14 @@ static bool is_v4(const __be32 addr[4])
 /* "10.0.0.0/8", "fd00::/8" or an address. */
 static int parse_prefix(const char *text, struct sl_agent_prefix *prefix)
 {
-	const size_t length = strcspn(text, "/");
-	unsigned long bits, most;
-	char host[64], *end;
+	unsigned bits;
 	bool v6;
 
-	if (length >= sizeof(host))
+	if (sl_lb_prefix_parse(text, prefix->addr, &v6, &bits))
 		return -EINVAL;
-	memcpy(host, text, length);
-	host[length] = '\0';
-	if (sl_lb_address_parse(host, prefix->addr, &v6))
-		return -EINVAL;
-	most = v6 ? 128 : 32;
-	bits = most;
-	if (text[length]) {
-		bits = strtoul(text + length + 1, &end, 10);
-		if (*end || end == text + length + 1 || text[length + 1] == '-' || bits > most)
-			return -EINVAL;
-	}
-	prefix->bits = (__u32)(bits + 128 - most);
+	prefix->bits = sl_lb_prefix_bits(bits, v6);
 	/* the trie takes the rest as it is, and would keep two of one prefix */
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned in = prefix->bits > 32 * i ? prefix->bits - 32 * i : 0;
-
-		if (in < 32)
-			prefix->addr[i] &= htonl(in ? ~0u << (32 - in) : 0);
-	}
+	sl_lb_prefix_cut(prefix->addr, prefix->bits);
 	return 0;
 }
 
@@ -245,19 +228,12 @@ static const char *const count_names[SL_AGENT_COUNTS] = {
 
 static json_t *counts_json(const struct sl_agent *agent)
 {
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t *each = calloc((size_t)(cpus > 0 ? cpus : 1), sizeof(*each)), sum;
 	json_t *counts = json_object();
+	uint64_t sum;
 
-	for (uint32_t i = 0; each && i < SL_AGENT_COUNTS; i++) {
-		if (bpf_map_lookup_elem(agent->fd[SL_AGENT_O_COUNTS], &i, each))
-			continue;
-		sum = 0;
-		for (int k = 0; k < cpus; k++)
-			sum += each[k];
-		json_object_set_new(counts, count_names[i], json_integer((json_int_t)sum));
-	}
-	free(each);
+	for (uint32_t i = 0; i < SL_AGENT_COUNTS; i++)
+		if (!sl_percpu_sum(agent->fd[SL_AGENT_O_COUNTS], i, &sum, 1))
+			json_object_set_new(counts, count_names[i], json_integer((json_int_t)sum));
 	return counts;
 }
 

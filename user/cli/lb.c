@@ -20,6 +20,7 @@
 #include "cli/verbs.h"
 #include "platform/lb.h"
 #include "platform/lb_direct.h"
+#include "platform/lb_secret.h"
 
 struct lb_config {
 	const char *file, *name, *server, *secret;
@@ -183,7 +184,6 @@ static const struct opt_spec rotate_spec = {
 static int rotate(int argc, char **argv)
 {
 	struct lb_config config = {.name = "lb"};
-	char half[2][17] = {{0}};
 	__u64 secret[2];
 	struct sl_error err;
 	struct sl_lb lb;
@@ -191,19 +191,11 @@ static int rotate(int argc, char **argv)
 
 	if (!opt_parse(&rotate_spec, argc, argv, &config, &status))
 		return status;
-	if (config.secret &&
-	    (strlen(config.secret) != 32 || strspn(config.secret, "0123456789abcdefABCDEF") != 32 ||
-	     strspn(config.secret, "0") == 32)) /* zeros stand for none */
+	if (config.secret && sl_secret_parse(config.secret, secret))
 		return opt_usage(&rotate_spec, "--secret: write 32 hexadecimal digits: "
 					       "openssl rand -hex 16");
-	if (config.secret) {
-		memcpy(half[0], config.secret, 16);
-		memcpy(half[1], config.secret + 16, 16);
-		secret[0] = strtoull(half[0], NULL, 16);
-		secret[1] = strtoull(half[1], NULL, 16);
-	} else if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
+	if (!config.secret && getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return EXIT_FAILED;
-	}
 	rc = sl_lb_open(config.name, &lb, &err);
 	if (rc)
 		return opt_refuse(&rotate_spec, rc, &err);

@@ -37,7 +37,7 @@ static bool is_self(const __be32 addr[4], const struct sl_agent_vip *self, unsig
 static int add_vip(const struct sl_lb_vip_config *v, struct sl_agent_config *config,
 		   struct sl_error *err)
 {
-	struct sl_agent_prefix prefix = {.bits = v->prefix + (v->v6 ? 0 : 96)};
+	struct sl_agent_prefix prefix = {.bits = sl_lb_prefix_bits(v->prefix, v->v6)};
 
 	memcpy(prefix.addr, v->key.addr, sizeof(prefix.addr));
 	for (unsigned i = 0; i < config->vips_n; i++)

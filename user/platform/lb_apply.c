@@ -186,7 +186,7 @@ static void leave(const struct sl_lb *lb, const struct sl_lb_vip_key *key)
 
 static struct sl_lb_network network_key(const struct sl_lb_vip_key *key, bool v6, unsigned prefix)
 {
-	struct sl_lb_network network = {.bits = prefix + (v6 ? 0 : 96)};
+	struct sl_lb_network network = {.bits = sl_lb_prefix_bits(prefix, v6)};
 
 	memcpy(network.addr, key->addr, sizeof(network.addr));
 	return network;

@@ -241,19 +241,13 @@ static int check_ifaces(const struct sl_lb *lb, const struct sl_lb_config *confi
 
 static bool in_network(const struct sl_lb_vip_config *v, const struct sl_local_addr *addr)
 {
-	const unsigned bits = v->prefix + (v->v6 ? 0 : 96);
 	__be32 a[4];
 
 	memcpy(a, &addr->addr, sizeof(a));
 	if (addr->v4)
 		a[2] = 0;
-	for (unsigned i = 0; i < 4 && 32 * i < bits; i++) {
-		const unsigned in = bits - 32 * i;
-
-		if ((a[i] ^ v->key.addr[i]) & htonl(in >= 32 ? ~0u : ~(~0u >> in)))
-			return false;
-	}
-	return addr->v4 == !v->v6;
+	sl_lb_prefix_cut(a, sl_lb_prefix_bits(v->prefix, v->v6));
+	return addr->v4 == !v->v6 && !memcmp(a, v->key.addr, sizeof(a));
 }
 
 static bool own_within(const struct sl_lb_vip_config *v)

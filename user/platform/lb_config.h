@@ -10,6 +10,7 @@
 #include <sluice/maps.h>
 
 #include "platform/instance.h"
+#include "platform/lb_ends.h"
 
 #define SL_LB_MAX_IFACES 8
 #define SL_LB_WEIGHT_MAX 1000
@@ -99,15 +100,6 @@ unsigned sl_lb_tier_shift(const struct sl_lb_vip_config *v);
 /* Ids of its servers are below it: those that fit a cookie, where it has cookies. */
 unsigned sl_lb_id_limit(const struct sl_lb_vip_config *v);
 void sl_lb_config_free(struct sl_lb_config *config);
-
-/* Address and port as text: "192.0.2.1:80", "[2001:db8::1]:443"; port 0: without it. */
-void sl_lb_end_text(const __be32 addr[4], bool v6, __be16 port, char *buf, size_t size);
-/* A network, 192.0.2.0/24, its first address; or an address, all bits. -EINVAL: no such, or bits
- * set behind the prefix. */
-int sl_lb_network_parse(const char *text, __be32 addr[4], bool *v6, unsigned *prefix);
-/* The other way; *v6 tells. -EINVAL. */
-int sl_lb_address_parse(const char *text, __be32 addr[4], bool *v6);
-int sl_lb_end_parse(const char *text, __be32 addr[4], bool *v6, __be16 *port);
 
 extern const char *const sl_lb_state_words[]; /* by enum sl_lb_state, NULL-terminated */
 extern const char *const sl_lb_forward_words[];

@@ -12,24 +12,16 @@
 SL_YAML_SETTER(sl_lb_set_source)
 {
 	struct sl_lb_vip_config *v = base;
-	const char *text = sl_yaml_text(node), *slash = text ? strchr(text, '/') : NULL;
-	char address[64], *end = NULL;
-	unsigned long rest = 0, bits;
+	const char *text = sl_yaml_text(node);
+	unsigned prefix, rest;
 
-	if (!text ||
-	    (size_t)snprintf(address, sizeof(address), "%.*s",
-			     slash ? (int)(slash - text) : (int)strlen(text),
-			     text) >= sizeof(address) ||
-	    sl_lb_address_parse(address, v->source, &v->source_v6))
+	if (!text || sl_lb_prefix_parse(text, v->source, &v->source_v6, &prefix))
 		return sl_yaml_bad_value(y, node, f);
-	if (slash) {
-		bits = strtoul(slash + 1, &end, 10);
-		rest = (v->source_v6 ? 128 : 32) - bits;
-		if (!isdigit((unsigned char)slash[1]) || *end || rest > 16)
-			return sl_yaml_bad_value(y, node, f);
-	}
+	rest = (v->source_v6 ? 128 : 32) - prefix;
+	if (rest > 16)
+		return sl_yaml_bad_value(y, node, f);
 	v->spread = (__u16)((1u << rest) - 1);
-	v->source[3] &= ~htonl(v->spread);
+	sl_lb_prefix_cut(v->source, 128 - rest);
 	v->has_source = true;
 	return 0;
 }

@@ -4,21 +4,14 @@
 #include <string.h>
 
 #include "platform/lb_config_secret.h"
+#include "platform/lb_secret.h"
 
 static int read_secret(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f,
 		       __u64 secret[2])
 {
 	const char *text = sl_yaml_text(node);
-	char half[2][17] = {{0}};
 
-	if (!text || strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
-		return sl_yaml_bad_value(y, node, f);
-	memcpy(half[0], text, 16);
-	memcpy(half[1], text + 16, 16);
-	secret[0] = strtoull(half[0], NULL, 16);
-	secret[1] = strtoull(half[1], NULL, 16);
-	/* zeros stand for none */
-	return secret[0] || secret[1] ? 0 : sl_yaml_bad_value(y, node, f);
+	return text && !sl_secret_parse(text, secret) ? 0 : sl_yaml_bad_value(y, node, f);
 }
 
 int sl_lb_set_secret(struct sl_yaml *y, const yaml_node_t *node, void *base,

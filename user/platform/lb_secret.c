@@ -3,6 +3,7 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -11,6 +12,19 @@
 static bool unset(const __u64 key[2])
 {
 	return !key[0] && !key[1];
+}
+
+int sl_secret_parse(const char *text, __u64 secret[2])
+{
+	char half[2][17] = {{0}};
+
+	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
+		return -EINVAL;
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(half[i], text + 16 * i, 16);
+		secret[i] = strtoull(half[i], NULL, 16);
+	}
+	return secret[0] || secret[1] ? 0 : -EINVAL;
 }
 
 int sl_secret_check(const __u64 key[2][2], unsigned phase, const struct sl_lb_config *config,

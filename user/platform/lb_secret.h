@@ -8,6 +8,10 @@
 
 #include "platform/lb_config.h"
 
+/* 32 hexadecimal digits, as two words. -EINVAL: it is something else, or zeros, which stand for
+ * none. */
+int sl_secret_parse(const char *text, __u64 secret[2]);
+
 /*
  * Can what is in force become what the configuration says? Where it names the phase, another secret
  * needs the other one: -EINVAL.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "platform/losses.h"
+#include "platform/percpu.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -70,21 +71,14 @@ static void add_control(const struct sl_instance *inst, struct sl_losses *l)
 
 static int add_verdicts(const struct sl_iface *iface, struct sl_losses *l)
 {
-	int cpus = libbpf_num_possible_cpus(), ret = 0;
-	uint64_t *per_cpu;
+	uint64_t sum;
+	int ret = 0;
 
-	if (cpus < 0)
-		return cpus;
-	per_cpu = calloc((size_t)cpus, sizeof(*per_cpu));
-	if (!per_cpu)
-		return -ENOMEM;
 	for (uint32_t key = 0; key < SL_STEER_COUNTS && !ret; key++) {
-		ret = bpf_map_lookup_elem(iface->verdicts_fd, &key, per_cpu);
-		for (int cpu = 0; cpu < cpus && !ret; cpu++)
-			l->steer[key] += per_cpu[cpu];
+		ret = sl_percpu_sum(iface->verdicts_fd, key, &sum, 1);
+		l->steer[key] += sum;
 	}
-	free(per_cpu);
-	return ret < 0 ? -errno : 0;
+	return ret;
 }
 
 int sl_losses_read(const struct sl_instance *inst, struct sl_losses *l)

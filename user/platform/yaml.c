@@ -126,6 +126,16 @@ int sl_yaml_sequence(struct sl_yaml *y, const yaml_node_t *node,
 
 /* --- setters */
 
+int sl_yaml_word(const yaml_node_t *node, const char *const *words, unsigned n)
+{
+	const char *text = sl_yaml_text(node);
+
+	for (unsigned i = 0; text && *text && i < n && words[i]; i++)
+		if (!strcmp(text, words[i]))
+			return (int)i;
+	return -1;
+}
+
 int sl_yaml_bad_value(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
 {
 	const char *text = sl_yaml_text(node);

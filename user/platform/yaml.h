@@ -37,6 +37,10 @@ int sl_yaml_open(struct sl_yaml *y, const char *file, struct sl_error *err);
 int sl_yaml_error(struct sl_yaml *y, const yaml_node_t *node, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Which of the words the scalar is, up to n or a NULL; -1: none, or no scalar. An empty word is
+ * none. */
+int sl_yaml_word(const yaml_node_t *node, const char *const *words, unsigned n);
+
 /* "... is no good", and what the field says to write instead. */
 int sl_yaml_bad_value(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f);
 

@@ -15,6 +15,7 @@
 #include "platform/clock.h"
 #include "platform/cpu.h"
 #include "platform/lb_config.h"
+#include "platform/lb_secret.h"
 #include "platform/lb_source.h"
 
 #define MS 1000000ull
@@ -85,9 +86,9 @@ static void on_signal(int number)
 
 /* --- options */
 
-static int read_secret(const char *file, uint64_t secret[2])
+static int read_secret(const char *file, __u64 secret[2])
 {
-	char text[40] = "", half[2][17] = {{0}};
+	char text[40] = "";
 	FILE *f = fopen(file, "re");
 	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
 
@@ -96,13 +97,7 @@ static int read_secret(const char *file, uint64_t secret[2])
 	fclose(f);
 	text[n] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';
-	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
-		return -EINVAL;
-	memcpy(half[0], text, 16);
-	memcpy(half[1], text + 16, 16);
-	secret[0] = strtoull(half[0], NULL, 16);
-	secret[1] = strtoull(half[1], NULL, 16);
-	return 0;
+	return sl_secret_parse(text, secret);
 }
 
 static int connect_to(const char *where)
@@ -139,7 +134,7 @@ static uint64_t wall_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static int add_ids(struct reporter *r, const uint64_t secret[2], struct sl_error *err)
+static int add_ids(struct reporter *r, const __u64 secret[2], struct sl_error *err)
 {
 	uint64_t boot = wall_ns();
 
@@ -154,7 +149,7 @@ static int add_ids(struct reporter *r, const uint64_t secret[2], struct sl_error
 					    "--id %s: write a server's id at the balancer, 0 to %d",
 					    text, SL_LB_MAX_SERVERS - 1);
 		*s = (struct sl_report_sender){.server = (uint16_t)id, .boot = boot};
-		sl_report_key(secret, s->key);
+		sl_report_key((const uint64_t *)secret, s->key);
 	}
 	return 0;
 }
@@ -211,7 +206,7 @@ static int check(const struct report_config *c)
 
 static int prepare(struct reporter *r, struct sl_error *err)
 {
-	uint64_t secret[2];
+	__u64 secret[2];
 	int rc = read_secret(r->config->secret_file, secret);
 
 	if (rc)

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "platform/clock.h"
 #include "platform/lb_quic.h"
+#include "platform/percpu.h"
 
 static const char *const count_names[SL_LB_COUNTS] = {
 	[SL_LB_NEW] = "new",
@@ -62,19 +63,12 @@ static const char *const count_names[SL_LB_COUNTS] = {
 
 static json_t *counts_json(const struct sl_lb *lb)
 {
-	int cpus = libbpf_num_possible_cpus();
-	uint64_t *each = calloc((size_t)(cpus > 0 ? cpus : 1), sizeof(*each)), sum;
 	json_t *counts = json_object();
+	uint64_t sum;
 
-	for (uint32_t i = 0; each && i < SL_LB_COUNTS; i++) {
-		if (!count_names[i] || bpf_map_lookup_elem(lb->map[SL_LB_M_COUNTS], &i, each))
-			continue;
-		sum = 0;
-		for (int k = 0; k < cpus; k++)
-			sum += each[k];
-		json_object_set_new(counts, count_names[i], json_integer((json_int_t)sum));
-	}
-	free(each);
+	for (uint32_t i = 0; i < SL_LB_COUNTS; i++)
+		if (count_names[i] && !sl_percpu_sum(lb->map[SL_LB_M_COUNTS], i, &sum, 1))
+			json_object_set_new(counts, count_names[i], json_integer((json_int_t)sum));
 	return counts;
 }
 
