@@ -45,10 +45,10 @@ static SL_YAML_SETTER(set_one_of)
 	static const char *const work[] = {"constant", "exponential", "uniform"};
 	static const char *const told[] = {"busy", "arrived"};
 	const char *const *words = f->key[0] == 'f' ? figures : f->key[0] == 'd' ? work : told;
-	int w = sim_word(node, words, (int)f->max);
+	int w = sl_yaml_word(node, words, (int)f->max);
 
 	if (w < 0)
-		return sim_bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	*(unsigned *)((char *)base + f->offset) = (unsigned)w;
 	return 0;
 }
@@ -65,15 +65,8 @@ static int add_policy(struct sl_yaml *y, const yaml_node_t *item, unsigned i, vo
 
 	for (unsigned k = 0; k < POOL_POLICIES; k++)
 		names[k] = pool_policy_name((enum pool_policy)k);
-	p = sim_word(item, names, POOL_POLICIES);
-	if (p < 0)
-		return sim_bad(y, item, &policy_item);
-	for (unsigned k = 0; k < i; k++)
-		if (f->policy[k] == (unsigned)p)
-			return sl_yaml_error(y, item, "given twice: remove one");
-	f->policy[i] = (unsigned)p;
-	f->policies = i + 1;
-	return 0;
+	p = sl_yaml_word(item, names, POOL_POLICIES);
+	return sim_add_policy(y, item, &policy_item, i, p, f->policy, &f->policies);
 }
 
 static SL_YAML_SETTER(set_policies)
@@ -119,7 +112,9 @@ static SL_YAML_SETTER(set_sweep)
 				     pool_axis_name(file->axis));
 	file->axis = (enum pool_axis)f->offset;
 	file->points = 0;
-	return sl_yaml_sequence(y, node, add_point, &s) ?: file->points ? 0 : sim_bad(y, node, f);
+	return sl_yaml_sequence(y, node, add_point, &s)
+		       ?: file->points ? 0
+				       : sl_yaml_bad_value(y, node, f);
 }
 
 /* f->fields are the traffic's; which kind the key says. */

@@ -192,23 +192,29 @@ static void write_script(const struct pool_file *f, const char *name, FILE *out)
 	fputc('\n', out);
 }
 
+struct picture {
+	const struct pool_file *file;
+	const struct pool_job *jobs;
+	unsigned n;
+};
+
+static void data(const void *ctx, FILE *out)
+{
+	const struct picture *p = ctx;
+
+	write_data(p->file, p->jobs, p->n, out);
+}
+
+static void script(const void *ctx, const char *name, FILE *out)
+{
+	write_script(((const struct picture *)ctx)->file, name, out);
+}
+
 int pool_plot(const struct pool_file *f, const char *scenario, const char *dir,
 	      const struct pool_job *jobs, unsigned n, struct sl_error *err)
 {
-	char name[GNUPLOT_NAME], script[GNUPLOT_NAME + 16];
-	FILE *out;
-	int rc;
+	const struct picture picture = {f, jobs, n};
+	const struct gnuplot_plot plot = {scenario, dir, data, script, &picture};
 
-	gnuplot_name(scenario, name);
-	out = gnuplot_create(dir, name, "dat", err);
-	if (!out)
-		return -1;
-	write_data(f, jobs, n, out);
-	rc = gnuplot_finish(out, dir, err);
-	out = rc ? NULL : gnuplot_create(dir, name, "gnuplot", err);
-	if (!out)
-		return -1;
-	write_script(f, name, out);
-	snprintf(script, sizeof(script), "%s.gnuplot", name);
-	return gnuplot_finish(out, dir, err) ?: gnuplot_run(dir, script, err);
+	return gnuplot_draw(&plot, err);
 }

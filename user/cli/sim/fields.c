@@ -11,10 +11,10 @@
 static SL_YAML_SETTER(set_distribution)
 {
 	static const char *const words[] = {"constant", "exponential", "lognormal"};
-	int w = sim_word(node, words, 3);
+	int w = sl_yaml_word(node, words, 3);
 
 	if (w < 0)
-		return sim_bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	*(unsigned *)((char *)base + f->offset) = (unsigned)w;
 	return 0;
 }
@@ -22,10 +22,10 @@ static SL_YAML_SETTER(set_distribution)
 static SL_YAML_SETTER(set_figure)
 {
 	static const char *const words[FIGURES] = {"p95", "loss", "imbalance", "rate", "awake"};
-	int w = sim_word(node, words, FIGURES);
+	int w = sl_yaml_word(node, words, FIGURES);
 
 	if (w < 0)
-		return sim_bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	((struct sim_file *)base)->figure = (unsigned)w;
 	return 0;
 }
@@ -33,10 +33,10 @@ static SL_YAML_SETTER(set_figure)
 static SL_YAML_SETTER(set_arrivals)
 {
 	static const char *const words[] = {"poisson", "even"};
-	int w = sim_word(node, words, 2);
+	int w = sl_yaml_word(node, words, 2);
 
 	if (w < 0)
-		return sim_bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	*(bool *)((char *)base + f->offset) = w;
 	return 0;
 }
@@ -47,12 +47,11 @@ static SL_YAML_SETTER(set_arrivals)
 
 static int policy_word(const yaml_node_t *node)
 {
-	const char *text = sl_yaml_text(node);
+	const char *names[SIM_POLICIES];
 
-	for (int i = 0; text && i < SIM_POLICIES; i++)
-		if (!strcmp(text, sim_policy_name((enum sim_policy)i)))
-			return i;
-	return -1;
+	for (unsigned i = 0; i < SIM_POLICIES; i++)
+		names[i] = sim_policy_name((enum sim_policy)i);
+	return sl_yaml_word(node, names, SIM_POLICIES);
 }
 
 static const struct sl_yaml_field policy_item = {.mend = POLICY_MEND};
@@ -62,14 +61,7 @@ static int add_policy(struct sl_yaml *y, const yaml_node_t *item, unsigned i, vo
 	struct sim_file *f = ctx;
 	int p = policy_word(item);
 
-	if (p < 0)
-		return sim_bad(y, item, &policy_item);
-	for (unsigned k = 0; k < i; k++)
-		if (f->policy[k] == (unsigned)p)
-			return sl_yaml_error(y, item, "given twice: remove one");
-	f->policy[i] = (unsigned)p;
-	f->policies = i + 1;
-	return 0;
+	return sim_add_policy(y, item, &policy_item, i, p, f->policy, &f->policies);
 }
 
 static SL_YAML_SETTER(set_policies)
@@ -83,7 +75,7 @@ static int add_shared(struct sl_yaml *y, const yaml_node_t *item, unsigned i, vo
 
 	(void)i;
 	if (p < 0)
-		return sim_bad(y, item, &policy_item);
+		return sl_yaml_bad_value(y, item, &policy_item);
 	((struct sim_file *)ctx)->shared_by[p] = true;
 	return 0;
 }
@@ -131,7 +123,9 @@ static SL_YAML_SETTER(set_sweep)
 				     sim_axis_name(file->axis));
 	file->axis = (enum sim_axis)f->offset;
 	file->points = 0;
-	return sl_yaml_sequence(y, node, add_point, &s) ?: file->points ? 0 : sim_bad(y, node, f);
+	return sl_yaml_sequence(y, node, add_point, &s)
+		       ?: file->points ? 0
+				       : sl_yaml_bad_value(y, node, f);
 }
 
 static SL_YAML_SETTER(set_balance)

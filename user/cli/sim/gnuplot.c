@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #define PATH_PLOT 1024
+#define GNUPLOT_NAME 256
 
-FILE *gnuplot_create(const char *dir, const char *name, const char *suffix, struct sl_error *err)
+static FILE *create(const char *dir, const char *name, const char *suffix, struct sl_error *err)
 {
 	char path[PATH_PLOT];
 	FILE *out;
@@ -29,7 +30,7 @@ FILE *gnuplot_create(const char *dir, const char *name, const char *suffix, stru
 	return out;
 }
 
-int gnuplot_finish(FILE *out, const char *dir, struct sl_error *err)
+static int finish(FILE *out, const char *dir, struct sl_error *err)
 {
 	int bad = ferror(out);
 
@@ -39,7 +40,7 @@ int gnuplot_finish(FILE *out, const char *dir, struct sl_error *err)
 }
 
 /* 127 is execvp()'s: there is none. */
-int gnuplot_run(const char *dir, const char *script, struct sl_error *err)
+static int run(const char *dir, const char *script, struct sl_error *err)
 {
 	int status;
 	pid_t pid = fork();
@@ -67,7 +68,7 @@ int gnuplot_run(const char *dir, const char *script, struct sl_error *err)
 			    script);
 }
 
-void gnuplot_name(const char *scenario, char name[GNUPLOT_NAME])
+static void plain_name(const char *scenario, char name[GNUPLOT_NAME])
 {
 	char copy[PATH_PLOT], *dot;
 
@@ -79,4 +80,29 @@ void gnuplot_name(const char *scenario, char name[GNUPLOT_NAME])
 	for (char *c = name; *c; c++)
 		if (*c == '\'' || *c == '\\')
 			*c = '_';
+}
+
+static int write_file(const struct gnuplot_plot *plot, const char *name, const char *kind,
+		      struct sl_error *err)
+{
+	FILE *out = create(plot->dir, name, kind, err);
+
+	if (!out)
+		return -EIO;
+	if (!strcmp(kind, "dat"))
+		plot->data(plot->ctx, out);
+	else
+		plot->script(plot->ctx, name, out);
+	return finish(out, plot->dir, err);
+}
+
+int gnuplot_draw(const struct gnuplot_plot *plot, struct sl_error *err)
+{
+	char name[GNUPLOT_NAME], script[GNUPLOT_NAME + 16];
+	int rc;
+
+	plain_name(plot->scenario, name);
+	rc = write_file(plot, name, "dat", err) ?: write_file(plot, name, "gnuplot", err);
+	snprintf(script, sizeof(script), "%s.gnuplot", name);
+	return rc ?: run(plot->dir, script, err);
 }

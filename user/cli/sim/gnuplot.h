@@ -7,16 +7,19 @@
 
 #include "platform/instance.h"
 
-#define GNUPLOT_NAME 256
+/* What a picture is made of; each writes its file whole. */
+struct gnuplot_plot {
+	/* A path; its name without folder and suffix is the files'. Letters that gnuplot would take
+	 * for its own are replaced. */
+	const char *scenario;
+	const char *dir; /* made if there is none */
+	void (*data)(const void *ctx, FILE *out);
+	void (*script)(const void *ctx, const char *name, FILE *out);
+	const void *ctx;
+};
 
-/* The scenario's name without folder and suffix; letters that gnuplot would take for its own are
- * replaced. */
-void gnuplot_name(const char *scenario, char name[GNUPLOT_NAME]);
-/* Open `dir`/NAME.SUFFIX to write, and make the folder if there is none. NULL: a line in err. */
-FILE *gnuplot_create(const char *dir, const char *name, const char *suffix, struct sl_error *err);
-/* Close it: 0, or -errno with a line. */
-int gnuplot_finish(FILE *out, const char *dir, struct sl_error *err);
-/* Run gnuplot in `dir`: 0, -ENOENT if there is none, -errno, with a line. */
-int gnuplot_run(const char *dir, const char *script, struct sl_error *err);
+/* Data and script into the folder, and gnuplot draws. 0, -ENOENT if there is no gnuplot, -errno;
+ * with a line in err. */
+int gnuplot_draw(const struct gnuplot_plot *plot, struct sl_error *err);
 
 #endif /* SL_CLI_SIM_GNUPLOT_H */

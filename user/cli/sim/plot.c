@@ -106,26 +106,31 @@ static void write_script(const struct sim_file *f, const char *name, bool logari
 	fputc('\n', out);
 }
 
+struct picture {
+	const struct sim_file *file;
+	const struct sim_job *jobs;
+	unsigned n;
+};
+
+static void data(const void *ctx, FILE *out)
+{
+	const struct picture *p = ctx;
+
+	write_data(p->file, p->jobs, p->n, out);
+}
+
+static void script(const void *ctx, const char *name, FILE *out)
+{
+	const struct picture *p = ctx;
+
+	write_script(p->file, name, draws_logarithmic(p->file, p->jobs, p->n), out);
+}
+
 int sim_plot(const struct sim_file *f, const char *scenario, const char *dir,
 	     const struct sim_job *jobs, unsigned n, struct sl_error *err)
 {
-	char name[GNUPLOT_NAME], script[GNUPLOT_NAME + 16];
-	FILE *out;
-	int rc;
+	const struct picture picture = {f, jobs, n};
+	const struct gnuplot_plot plot = {scenario, dir, data, script, &picture};
 
-	gnuplot_name(scenario, name);
-	out = gnuplot_create(dir, name, "dat", err);
-	if (!out)
-		return -EIO;
-	write_data(f, jobs, n, out);
-	rc = gnuplot_finish(out, dir, err);
-	if (rc)
-		return rc;
-	out = gnuplot_create(dir, name, "gnuplot", err);
-	if (!out)
-		return -EIO;
-	write_script(f, name, draws_logarithmic(f, jobs, n), out);
-	rc = gnuplot_finish(out, dir, err);
-	snprintf(script, sizeof(script), "%s.gnuplot", name);
-	return rc ?: gnuplot_run(dir, script, err);
+	return gnuplot_draw(&plot, err);
 }

@@ -4,29 +4,11 @@
 #include <stdint.h>
 #include <string.h>
 
-int sim_bad(struct sl_yaml *y, const yaml_node_t *node, const struct sl_yaml_field *f)
-{
-	const char *text = sl_yaml_text(node);
-
-	return sl_yaml_error(y, node, "\"%s\" is no good: %s", text ? text : "(a list or mapping)",
-			     f->mend);
-}
-
-int sim_word(const yaml_node_t *node, const char *const *words, int n)
-{
-	const char *text = sl_yaml_text(node);
-
-	for (int i = 0; text && i < n; i++)
-		if (!strcmp(text, words[i]))
-			return i;
-	return -1;
-}
-
 SL_YAML_SETTER(sim_set_version)
 {
 	const char *text = sl_yaml_text(node);
 
-	return text && !strcmp(text, "1") ? 0 : sim_bad(y, node, f);
+	return text && !strcmp(text, "1") ? 0 : sl_yaml_bad_value(y, node, f);
 }
 
 SL_YAML_SETTER(sim_set_text)
@@ -34,7 +16,7 @@ SL_YAML_SETTER(sim_set_text)
 	const char *text = sl_yaml_text(node);
 
 	if (!text || !*text || strlen(text) >= (size_t)f->max)
-		return sim_bad(y, node, f);
+		return sl_yaml_bad_value(y, node, f);
 	strcpy((char *)base + f->offset, text);
 	return 0;
 }
@@ -67,4 +49,17 @@ SL_YAML_SETTER(sim_set_seed)
 	if (!rc)
 		memcpy((char *)base + f->offset, &wide, sizeof(wide));
 	return rc;
+}
+
+int sim_add_policy(struct sl_yaml *y, const yaml_node_t *item, const struct sl_yaml_field *f,
+		   unsigned i, int p, unsigned *list, unsigned *n)
+{
+	if (p < 0)
+		return sl_yaml_bad_value(y, item, f);
+	for (unsigned k = 0; k < i; k++)
+		if (list[k] == (unsigned)p)
+			return sl_yaml_error(y, item, "given twice: remove one");
+	list[i] = (unsigned)p;
+	*n = i + 1;
+	return 0;
 }
