@@ -158,17 +158,25 @@ Test(lb_slot, without_the_option_it_is_the_table_that_keeps)
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_SLOT_TAKEN), 0);
 }
 
-/* The slots are this balancer's own: another, or this one begun anew, has the rows of the hash. */
-Test(lb_slot, what_another_balancer_took_goes_by_the_hash_and_is_counted)
+/* One with segments behind it, whose rows are another server's since: `other`. */
+static struct connection open_and_turn(unsigned *other)
 {
 	struct connection c;
-	unsigned other;
 
 	lb_rig_up(&rig, SL_LB_KEEP_SLOT, SL_LB_SLOT_BITS);
 	c = open_up(false, 0, data);
 	exchange(&c, ACK, ACK);
-	other = (c.server + 1) % LB_RIG_SERVERS;
-	lb_rig_table(&rig, false, (int)other);
+	*other = (c.server + 1) % LB_RIG_SERVERS;
+	lb_rig_table(&rig, false, (int)*other);
+	return c;
+}
+
+/* The slots are this balancer's own: another, or this one begun anew, has the rows of the hash. */
+Test(lb_slot, what_another_balancer_took_goes_by_the_hash_and_is_counted)
+{
+	unsigned other;
+	struct connection c = open_and_turn(&other);
+
 	rig.control.phase = 1; /* cookies' secrets are not the slots' */
 	lb_rig_control(&rig);
 	cr_expect_eq(ack(&c), c.server);
@@ -181,14 +189,9 @@ Test(lb_slot, what_another_balancer_took_goes_by_the_hash_and_is_counted)
 
 Test(lb_slot, drained_servers_keep_their_connections_those_that_are_down_do_not)
 {
-	struct connection c;
 	unsigned other;
+	struct connection c = open_and_turn(&other);
 
-	lb_rig_up(&rig, SL_LB_KEEP_SLOT, SL_LB_SLOT_BITS);
-	c = open_up(false, 0, data);
-	exchange(&c, ACK, ACK);
-	other = (c.server + 1) % LB_RIG_SERVERS;
-	lb_rig_table(&rig, false, (int)other);
 	lb_rig_state(&rig, false, c.server, SL_LB_DRAIN);
 	cr_expect_eq(ack(&c), c.server);
 	lb_rig_state(&rig, false, c.server, SL_LB_DOWN);

@@ -174,15 +174,23 @@ Test(tenant_queues, the_order_within_a_tenant_is_that_of_arrival)
 	done(s);
 }
 
-/* The last of the bucket's numbers has been processed, an older one waits for its turn. */
-Test(tenant_queues, no_bucket_goes_while_packets_of_it_wait)
+/* The bucket is to go to B, `n` packets of tenant 1 and one of tenant 2 having come. */
+static struct scene *leaving(unsigned n)
 {
 	struct scene *s = scene();
 
-	come(s, 1, 8);
+	come(s, 1, n);
 	come(s, 2, 1);
 	want(s, BUCKET, B);
 	cr_assert_eq(moves_start(&s->g->dp), 1);
+	return s;
+}
+
+/* The last of the bucket's numbers has been processed, an older one waits for its turn. */
+Test(tenant_queues, no_bucket_goes_while_packets_of_it_wait)
+{
+	struct scene *s = leaving(8);
+
 	cr_expect_str_eq(turns(s, 3), "121");
 	cr_expect_eq(owner(s, BUCKET).owner, A, "six wait");
 	settle(s);
@@ -202,12 +210,8 @@ Test(tenant_queues, no_bucket_goes_while_packets_of_it_wait)
 /* The last packet processed is not the one with the last number. */
 Test(tenant_queues, numbers_meet_without_a_grace_period)
 {
-	struct scene *s = scene();
+	struct scene *s = leaving(4);
 
-	come(s, 1, 4);
-	come(s, 2, 1);
-	want(s, BUCKET, B);
-	cr_assert_eq(moves_start(&s->g->dp), 1);
 	cr_expect_str_eq(turns(s, 8), "12111");
 	cr_expect_eq(owner(s, BUCKET).owner, B);
 	cr_expect_eq(s->g->stat[A].released_d, 1);
