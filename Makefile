@@ -55,18 +55,21 @@ LIB_SRC := $(filter-out user/nf/dpi%,$(foreach d,$(LIB_DIRS),$(wildcard user/$(d
 	$(if $(HYPERSCAN),$(filter-out %_absent.c,$(wildcard user/nf/dpi*.c)),user/nf/dpi_absent.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 CLI_SRC := $(wildcard user/cli/*.c user/cli/*/*.c)
-# The simulator: of the CLI and of its tests, not of libsluice.
+# What is of programs and tests and not of libsluice: the load balancer, pages over HTTP, the simulator.
+LB_SRC := $(wildcard user/lb/*.c)
+LB_OBJ := $(LB_SRC:%.c=$(B)/%.o)
 HTTP_SRC := $(wildcard user/http/*.c)
 HTTP_OBJ := $(HTTP_SRC:%.c=$(B)/%.o)
 SIM_SRC := $(wildcard user/sim/*.c)
 SIM_OBJ := $(SIM_SRC:%.c=$(B)/%.o)
-CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o) $(SIM_OBJ) $(HTTP_OBJ)
+CLI_OBJ := $(CLI_SRC:%.c=$(B)/%.o) $(LB_OBJ) $(SIM_OBJ) $(HTTP_OBJ)
 DAEMON_SRC := $(wildcard user/daemon/*.c)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/%.o) $(HTTP_OBJ)
 
 BIN := $(B)/sluice $(B)/sluiced
 LIBA := $(B)/libsluice.a
 LIBSO := $(B)/libsluice.so.0
+LBA := $(B)/lb.a
 
 # --- tests: every file test_*.c is a program
 UNIT := $(patsubst %.c,$(B)/%,$(filter-out $(if $(HYPERSCAN),,tests/unit/test_dpi.c),$(wildcard tests/unit/test_*.c)))
@@ -110,6 +113,8 @@ $(B)/%.o: %.c $(B)/flags | $(SKEL)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(LIBA): $(LIB_OBJ)
+$(LBA): $(LB_OBJ)
+$(LIBA) $(LBA):
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -140,9 +145,9 @@ $(B)/sluiced: $(DAEMON_OBJ) $(LIBA)
 	$(call msg,LD,$@)
 	$(Q)$(CC) $(SAN_FLAGS) -o $@ $^ $(LIBS)
 
-$(UNIT) $(BPFT): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
+$(UNIT) $(BPFT): $(B)/tests/%: $(B)/tests/%.o $(LBA) $(LIBA)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $($(notdir $@)_OBJ) $(LIBA) $(LIBS) $(TEST_LIBS) $($(notdir $@)_LIBS)
+	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $($(notdir $@)_OBJ) $(LBA) $(LIBA) $(LIBS) $(TEST_LIBS) $($(notdir $@)_LIBS)
 test_plan_optimum_LIBS := -lglpk
 # What a test takes from the command line.
 test_options_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o move_words.o)
@@ -163,9 +168,9 @@ $(B)/tests/unit/test_pool: $(SIM_OBJ)
 test_handover_model_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/model/*.c))
 $(B)/tests/unit/test_handover_model: $(test_handover_model_OBJ)
 
-$(BENCH) $(FUZZ) $(E2E): $(B)/tests/%: $(B)/tests/%.o $(LIBA)
+$(BENCH) $(FUZZ) $(E2E): $(B)/tests/%: $(B)/tests/%.o $(LBA) $(LIBA)
 	$(call msg,LD,$@)
-	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $(LIBA) $(LIBS) $($(notdir $@)_LIBS)
+	$(Q)$(CC) $(SAN_FLAGS) -o $@ $< $(LBA) $(LIBA) $(LIBS) $($(notdir $@)_LIBS)
 bench_shard_LIBS := -lurcu-qsbr -lurcu-cds
 # Its device is memory: ethtool's door is its own.
 fake_nic_LIBS := $(B)/user/cli/gen/port.o $(LIBA) -Wl,--wrap=sl_rss_kernel

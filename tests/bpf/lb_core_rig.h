@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 
 #include "lb_rig.h"
-#include "platform/lb_loads.h"
-#include "platform/lb_report.h"
+#include "lb/loads.h"
+#include "lb/report.h"
 
 #define CORES 4
 

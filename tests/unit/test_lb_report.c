@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "control/toeplitz.h"
-#include "platform/lb_report.h"
+#include "lb/report.h"
 
 static const uint64_t secret[2] = {0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull};
 

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "nic_rig.h"
-#include "platform/lb_source.h"
+#include "lb/source.h"
 
 static struct sl_core_table t;
 static struct sl_error err;

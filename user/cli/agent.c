@@ -11,9 +11,9 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
-#include "platform/agent.h"
-#include "platform/agent_lb.h"
-#include "platform/lb_config.h"
+#include "lb/agent.h"
+#include "lb/agent_config.h"
+#include "lb/config.h"
 #include "platform/percpu.h"
 
 struct agent_options {

@@ -18,9 +18,9 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
-#include "platform/lb.h"
-#include "platform/lb_direct.h"
-#include "platform/lb_secret.h"
+#include "lb/lb.h"
+#include "lb/direct.h"
+#include "lb/secret.h"
 
 struct lb_config {
 	const char *file, *name, *server, *secret;

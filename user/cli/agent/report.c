@@ -14,9 +14,9 @@
 #include "cli/target.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
-#include "platform/lb_config.h"
-#include "platform/lb_secret.h"
-#include "platform/lb_source.h"
+#include "lb/config.h"
+#include "lb/secret.h"
+#include "lb/source.h"
 
 #define MS 1000000ull
 #define ROUND_NS (5 * MS) /* a row that changed is seen so late at most */

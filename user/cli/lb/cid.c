@@ -8,7 +8,7 @@
 
 #include "cli/options.h"
 #include "cli/output.h"
-#include "platform/lb_quic.h"
+#include "lb/quic.h"
 #include "quic_lb.h"
 
 static void vip_text(const struct sl_lb_vip_config *v, char *buf, size_t size)

@@ -3,7 +3,7 @@
 #ifndef SL_CLI_LB_CID_H
 #define SL_CLI_LB_CID_H
 
-#include "platform/lb_config.h"
+#include "lb/config.h"
 
 #define CID_ANY_CONFIG SL_LB_QUIC_CONFIGS
 

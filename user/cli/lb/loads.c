@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "cli/output.h"
-#include "platform/lb_loads.h"
+#include "lb/loads.h"
 
 struct loads_config {
 	const char *name, *listen;

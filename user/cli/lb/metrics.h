@@ -3,7 +3,7 @@
 #ifndef SL_CLI_LB_METRICS_H
 #define SL_CLI_LB_METRICS_H
 
-#include "platform/lb.h"
+#include "lb/lb.h"
 
 /* Exposition format 0.0.4, malloc'ed; NULL on no memory. */
 char *lb_metrics_text(const struct sl_lb *lb, size_t *len);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "platform/clock.h"
-#include "platform/lb_probe.h"
+#include "lb/probe.h"
 
 #define WAIT_MS 1000
 #define MOST_AT_ONCE 1024

@@ -6,7 +6,7 @@
 #ifndef SL_CLI_LB_PROBE_H
 #define SL_CLI_LB_PROBE_H
 
-#include "platform/lb.h"
+#include "lb/lb.h"
 
 /* Does XDP know the server's clock? */
 bool probe_clock_known(const struct sl_lb *lb, uint32_t id, bool *erratic);

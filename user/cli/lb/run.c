@@ -14,7 +14,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "platform/clock.h"
-#include "platform/lb_direct.h"
+#include "lb/direct.h"
 #include "platform/lock.h"
 #include "platform/notify.h"
 

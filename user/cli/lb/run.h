@@ -7,7 +7,7 @@
 #ifndef SL_CLI_LB_RUN_H
 #define SL_CLI_LB_RUN_H
 
-#include "platform/lb.h"
+#include "lb/lb.h"
 
 struct opt_spec;
 extern const struct opt_spec lb_run_spec;

@@ -7,7 +7,7 @@
 #include "cli/lb/metrics.h"
 #include "cli/lb/run.h"
 #include "http/http_page.h"
-#include "platform/lb_loads.h"
+#include "lb/loads.h"
 
 #define REPORTS_ID RUN_DOOR_ID
 #define METRICS_ID (RUN_DOOR_ID + 1)

@@ -14,7 +14,7 @@
 #include "cli/lb/run.h"
 #include "cli/lb/stats.h"
 #include "platform/clock.h"
-#include "platform/lb_loads.h"
+#include "lb/loads.h"
 
 #define NS_PER_S 1e9
 /* Rates of 10 ms are mostly chance: they are smoothed over this. */

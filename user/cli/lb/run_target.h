@@ -6,7 +6,7 @@
 
 #include "cli/lb/run.h"
 #include "control/lb_health.h"
-#include "platform/lb_probe.h"
+#include "lb/probe.h"
 
 struct target {
 	uint32_t id;

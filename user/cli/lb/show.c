@@ -12,7 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "platform/clock.h"
-#include "platform/lb_quic.h"
+#include "lb/quic.h"
 #include "platform/percpu.h"
 
 static const char *const count_names[SL_LB_COUNTS] = {

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "platform/lb.h"
+#include "lb/lb.h"
 
 /* What `show -j` prints. */
 json_t *show_json(const struct sl_lb *lb);

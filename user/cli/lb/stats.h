@@ -3,7 +3,7 @@
 #ifndef SL_CLI_LB_STATS_H
 #define SL_CLI_LB_STATS_H
 
-#include "platform/lb.h"
+#include "lb/lb.h"
 
 /* `map`: one of the per-CPU arrays of struct sl_lb_stats. */
 void lb_stats_sum(int map, uint32_t index, struct sl_lb_stats *sum);
