@@ -222,7 +222,7 @@ fmt:
 fmt-check:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 
-LINT_C := $(LIB_SRC) $(HTTP_SRC) $(SIM_SRC) $(CLI_SRC) $(DAEMON_SRC)
+LINT_C := $(LIB_SRC) $(LB_SRC) $(HTTP_SRC) $(SIM_SRC) $(CLI_SRC) $(DAEMON_SRC)
 # cppcheck does not know jansson's loops, nor that sizeof(((struct x *)0)->field), in the option tables of cli/, reads
 # nothing. clang-tidy takes its flags from a file, one a line, with absolute paths.
 $(B)/compile_flags.txt: Makefile $(B)/flags
