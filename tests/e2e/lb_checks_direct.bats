@@ -23,7 +23,7 @@ checks() {
 # are WORD WORD: of servers 1 and 2, of every VIP.
 are() {
 	lb show -n "$NAME" -j | jq -e --arg one "$1" --arg two "$2" \
-		'[.vips[].servers | sort_by(.address) | map(.health) == [$one, $two]] | length == 4 and all'
+		'[.vips[].servers | sort_by(.address) | map(.health) == [$one, $two]] | length == '"${ARE:-4}"' and all'
 }
 reload() {
 	kill -HUP "$RUN"
@@ -81,4 +81,74 @@ reload() {
 	done
 	start_run
 	tb_wait 5 are healthy healthy
+}
+
+# http.server's own server asks for the name of its address, which takes long where nobody answers
+PAGES='
+import http.server, socket, socketserver, sys
+socketserver.TCPServer.address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+socketserver.TCPServer((sys.argv[1], 80), http.server.SimpleHTTPRequestHandler).serve_forever()'
+
+# pages_on SERVER...: web servers at the VIPs, and at no other address, with a page `fit`.
+pages_on() {
+	local i at
+	for i in "$@"; do
+		mkdir -p "$BATS_TEST_TMPDIR/www-$i"
+		echo fit >"$BATS_TEST_TMPDIR/www-$i/fit"
+		in_pool "l$i" ip addr add 10.9.9.9/32 dev lo
+		in_pool "l$i" ip -6 addr add fd09::9/128 dev lo nodad
+		for at in 10.9.9.9 fd09::9; do
+			cd "$BATS_TEST_TMPDIR/www-$i" || return
+			nsenter --net="/run/netns/$NAME-l$i" -- python3 -c "$PAGES" "$at" 2>"$BATS_TEST_TMPDIR/www.log" 3>&- &
+			POOL_SPAWNED+=($!)
+		done
+	done
+	for i in "$@"; do
+		tb_wait 10 in_pool "l$i" bash -c "exec 3<>/dev/tcp/10.9.9.9/80"
+		tb_wait 10 in_pool "l$i" bash -c "exec 3<>/dev/tcp/fd09::9/80"
+	done
+}
+pages() { # FORWARD V4-PREFIX V6-PREFIX
+	direct_file "$@" 1 2 >"$BATS_TEST_TMPDIR/lb.yaml"
+	sed -i -e 's|protocol: tcp,|&check: {type: http, path: /fit, interval: 100ms, timeout: 300ms, fall: 2},|' \
+		-e '/protocol: udp,/d' "$BATS_TEST_TMPDIR/lb.yaml"
+}
+
+@test "a page is asked for at the VIP, through l2, ipip and gue; nothing else of it stays anywhere" {
+	local i
+	ARE=2
+	pool_net 2
+	in_pool lb ip route add default via 10.7.0.2
+	in_pool lb ip -6 route add default via fd07::2
+	pages_on 1 2
+	agents_on 1 2
+	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:1::2
+	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:2::2
+	pages ipip 10.7.N.2 fd07:N::2
+	start_run
+	tb_wait 5 are healthy healthy
+	rm "$BATS_TEST_TMPDIR/www-1/fit"
+	tb_wait 5 are failing healthy
+	said '10.7.1.2 fails: HTTP status 404'
+	pages gue fd07:N::2 10.7.N.2
+	reload
+	tb_wait 5 are failing healthy
+	echo fit >"$BATS_TEST_TMPDIR/www-1/fit"
+	tb_wait 5 are healthy healthy
+	pages l2 10.7.N.2 fd07:N::2
+	reload
+	sleep 0.5
+	are healthy healthy
+	kill -STOP "${POOL_SPAWNED[0]}" "${POOL_SPAWNED[1]}" # accepts, and says nothing
+	tb_wait 5 are failing healthy
+	said '10.7.1.2 fails: no answer'
+	kill -CONT "${POOL_SPAWNED[0]}" "${POOL_SPAWNED[1]}"
+	tb_wait 5 are healthy healthy
+	kill "$RUN"
+	wait "$RUN"
+	# the balancer's kernel took none of it for a mistake, and each connection got its reset
+	[ "$(in_pool lb nstat -asz TcpOutRsts | awk '/^Tcp/ { print $2 }')" = 0 ]
+	for i in 1 2; do
+		tb_wait 5 in_pool "l$i" bash -c '! ss -Htn state established state syn-recv | grep -q .'
+	done
 }

@@ -55,20 +55,20 @@ static enum sl_lb_probe_is send_datagram(struct sl_lb_probe *p, const struct sl_
 	return bad(p, "%s", strerror(errno));
 }
 
-/* A page takes a connection, which is more than a few packets. */
 static bool to_vip(const struct sl_lb_probe_to *to)
 {
-	return to->forward != SL_LB_NAT && to->check->type != SL_LB_CHECK_HTTP && !to->check->port;
+	return to->forward != SL_LB_NAT && !to->check->port;
 }
 
 enum sl_lb_probe_is sl_lb_probe_begin(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 {
 	bool udp = to->check->type == SL_LB_CHECK_UDP;
 
-	if (to_vip(to))
-		return sl_lb_probe_direct_begin(p, to);
 	p->got = 0;
 	p->asked = udp;
+	p->hush = -1;
+	if (to_vip(to))
+		return sl_lb_probe_direct_begin(p, to);
 	p->fd = sl_lb_dial(to->addr, to->v6, to->port, udp ? SOCK_DGRAM : SOCK_STREAM);
 	if (p->fd < 0)
 		return sl_lb_probe_no_room(-p->fd) ? SL_LB_PROBE_LATER
@@ -78,22 +78,31 @@ enum sl_lb_probe_is sl_lb_probe_begin(struct sl_lb_probe *p, const struct sl_lb_
 
 void sl_lb_probe_end(struct sl_lb_probe *p)
 {
-	if (p->fd >= 0)
-		close(p->fd);
+	if (p->fd < 0)
+		return;
+	if (p->hush >= 0)
+		sl_lb_probe_direct_end(p);
+	close(p->fd);
 	p->fd = -1;
+}
+
+size_t sl_lb_probe_request(char *text, const struct sl_lb_probe_to *to)
+{
+	const struct sl_lb_check_config *c = to->check;
+
+	return (size_t)snprintf(text, SL_LB_PROBE_REQUEST,
+				"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sluice\r\nConnection: "
+				"close\r\n\r\n",
+				c->path, *c->host ? c->host : to->host);
 }
 
 static enum sl_lb_probe_is ask_http(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 {
-	const struct sl_lb_check_config *c = to->check;
-	char request[3 * SL_LB_CHECK_TEXT];
-	int n = snprintf(request, sizeof(request),
-			 "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sluice\r\nConnection: "
-			 "close\r\n\r\n",
-			 c->path, *c->host ? c->host : to->host);
+	char request[SL_LB_PROBE_REQUEST];
+	size_t n = sl_lb_probe_request(request, to);
 
 	/* The socket is new: all of it fits. */
-	if (send(p->fd, request, (size_t)n, MSG_NOSIGNAL) == n)
+	if (send(p->fd, request, n, MSG_NOSIGNAL) == (ssize_t)n)
 		return SL_LB_PROBE_READS;
 	return bad(p, "%s", strerror(errno));
 }
@@ -108,7 +117,8 @@ static enum sl_lb_probe_is connected(struct sl_lb_probe *p, const struct sl_lb_p
 	return to->check->type == SL_LB_CHECK_HTTP ? ask_http(p, to) : SL_LB_PROBE_GOOD;
 }
 
-static enum sl_lb_probe_is judge_http(struct sl_lb_probe *p, const struct sl_lb_check_config *c)
+enum sl_lb_probe_is sl_lb_probe_judge_http(struct sl_lb_probe *p,
+					   const struct sl_lb_check_config *c)
 {
 	int status = sl_health_http_status(p->text, p->got);
 
@@ -140,7 +150,7 @@ static enum sl_lb_probe_is answered(struct sl_lb_probe *p, const struct sl_lb_pr
 	p->got += (unsigned)n;
 	if (to->check->type == SL_LB_CHECK_UDP)
 		return sl_lb_probe_judge(p, to->check);
-	return n ? judge_http(p, to->check) : bad(p, "closed without an answer");
+	return n ? sl_lb_probe_judge_http(p, to->check) : bad(p, "closed without an answer");
 }
 
 enum sl_lb_probe_is sl_lb_probe_go(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)

@@ -7,29 +7,15 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
-#include <netinet/ip6.h>
 #include <netinet/tcp.h>
-#include <netinet/udp.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lb/probe_packet.h"
 #include "platform/route.h"
-
-#define HOPS 64
-/* Above the ports that Linux gives to connections (ip_local_port_range). */
-#define FIRST_PORT 61000u
-#define PORTS 4000u
-
-/* The inner packet. */
-struct packet {
-	unsigned n;
-	uint8_t b[sizeof(struct ip6_hdr) + sizeof(struct tcphdr) + SL_LB_CHECK_TEXT];
-};
 
 static enum sl_lb_probe_is failed(struct sl_lb_probe *p, const char *what)
 {
@@ -37,93 +23,9 @@ static enum sl_lb_probe_is failed(struct sl_lb_probe *p, const char *what)
 	return SL_LB_PROBE_BAD;
 }
 
-/* --- the packet */
-
-static uint32_t sum(const void *data, size_t n, uint32_t s)
-{
-	const uint8_t *b = data;
-
-	for (size_t i = 0; i < n; i++)
-		s += i & 1 ? b[i] : (uint32_t)b[i] << 8;
-	return s;
-}
-
-static __be16 checksum(uint32_t s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return htons((uint16_t)~s);
-}
-
-static size_t put_ip(struct packet *k, const struct sl_lb_probe *p, const struct sl_lb_probe_to *to,
-		     uint8_t proto, size_t n)
-{
-	struct ip6_hdr *six = (void *)k->b;
-	struct iphdr *four = (void *)k->b;
-
-	if (to->vip_v6) {
-		*six = (struct ip6_hdr){.ip6_flow = htonl(0x60000000)};
-		six->ip6_plen = htons((uint16_t)n);
-		six->ip6_nxt = proto;
-		six->ip6_hlim = HOPS;
-		memcpy(&six->ip6_src, p->own, 16);
-		memcpy(&six->ip6_dst, to->vip, 16);
-		return sizeof(*six);
-	}
-	*four = (struct iphdr){.version = 4,
-			       .ihl = 5,
-			       .tot_len = htons((uint16_t)(sizeof(*four) + n)),
-			       .frag_off = htons(IP_DF),
-			       .ttl = HOPS,
-			       .protocol = proto,
-			       .saddr = p->own[3],
-			       .daddr = to->vip[3]};
-	four->check = checksum(sum(four, sizeof(*four), 0));
-	return sizeof(*four);
-}
-
-/* Of the addresses: the pseudo-header without them is the caller's. */
-static uint32_t address_sum(const struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
-{
-	return sum(p->own, 16, sum(to->vip, 16, 0)); /* of IPv4 three words are 0 */
-}
-
-static void segment(struct packet *k, const struct sl_lb_probe *p, const struct sl_lb_probe_to *to,
-		    bool reset)
-{
-	struct tcphdr tcp = {.source = p->port,
-			     .dest = to->vip_port,
-			     .seq = htonl(p->sequence + reset),
-			     .doff = sizeof(tcp) / 4,
-			     .syn = !reset,
-			     .rst = reset,
-			     .window = htons(reset ? 0 : 65535)};
-	size_t at = put_ip(k, p, to, IPPROTO_TCP, sizeof(tcp));
-
-	tcp.check = checksum(
-		sum(&tcp, sizeof(tcp), address_sum(p, to) + IPPROTO_TCP + (uint32_t)sizeof(tcp)));
-	memcpy(k->b + at, &tcp, sizeof(tcp));
-	k->n = (unsigned)(at + sizeof(tcp));
-}
-
-static void datagram(struct packet *k, const struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
-{
-	size_t text = strlen(to->check->send), n = sizeof(struct udphdr) + text;
-	struct udphdr udp = {.source = p->port, .dest = to->vip_port, .len = htons((uint16_t)n)};
-	size_t at = put_ip(k, p, to, IPPROTO_UDP, n);
-
-	memcpy(k->b + at, &udp, sizeof(udp));
-	memcpy(k->b + at + sizeof(udp), to->check->send, text);
-	udp.check = checksum(sum(k->b + at, n, address_sum(p, to) + IPPROTO_UDP + (uint32_t)n));
-	if (!udp.check)
-		udp.check = 0xffff;
-	memcpy(k->b + at, &udp, sizeof(udp));
-	k->n = (unsigned)(at + n);
-}
-
 /* --- to the server */
 
-static int send_outer(const struct packet *k, const struct sl_lb_probe_to *to)
+static int send_outer(const struct sl_probe_packet *k, const struct sl_lb_probe_to *to)
 {
 	bool gue = to->forward == SL_LB_GUE;
 	int fd = socket(to->v6 ? AF_INET6 : AF_INET, (gue ? SOCK_DGRAM : SOCK_RAW) | SOCK_CLOEXEC,
@@ -147,7 +49,7 @@ static int send_outer(const struct packet *k, const struct sl_lb_probe_to *to)
 	return rc;
 }
 
-static int send_link(const struct packet *k, const struct sl_lb_probe_to *to)
+static int send_link(const struct sl_probe_packet *k, const struct sl_lb_probe_to *to)
 {
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
 	struct sockaddr_ll at = {.sll_family = AF_PACKET,
@@ -167,7 +69,7 @@ static int send_link(const struct packet *k, const struct sl_lb_probe_to *to)
 	return rc;
 }
 
-static int send_packet(const struct packet *k, const struct sl_lb_probe_to *to)
+static int send_packet(const struct sl_probe_packet *k, const struct sl_lb_probe_to *to)
 {
 	return to->forward == SL_LB_L2 ? send_link(k, to) : send_outer(k, to);
 }
@@ -175,14 +77,14 @@ static int send_packet(const struct packet *k, const struct sl_lb_probe_to *to)
 /* --- the answer */
 
 /* Of all TCP that comes to this host only what is from the VIP's port to ours. */
-static int only_ours(int fd, const struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
+static int only_ours(int fd, const struct sl_lb_probe *p)
 {
 	struct sock_filter code[] = {
 		/* raw sockets of IPv4 see the IP header, those of IPv6 do not */
-		to->vip_v6 ? (struct sock_filter)BPF_STMT(BPF_LDX | BPF_IMM, 0)
-			   : (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+		p->to.vip_v6 ? (struct sock_filter)BPF_STMT(BPF_LDX | BPF_IMM, 0)
+			     : (struct sock_filter)BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
 		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohs(to->vip_port), 0, 3),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohs(p->to.vip_port), 0, 3),
 		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohs(p->port), 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0xffff),
@@ -193,36 +95,58 @@ static int only_ours(int fd, const struct sl_lb_probe *p, const struct sl_lb_pro
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) ? -errno : 0;
 }
 
-static int listen_tcp(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
+/* A port of the kernel's choice at our address, p->port. */
+static int bind_own(struct sl_lb_probe *p, int fd)
 {
-	static _Atomic unsigned next;
-	int rc;
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = p->own[3]};
+	void *at = p->to.vip_v6 ? (void *)&six : (void *)&four;
+	socklen_t size = p->to.vip_v6 ? sizeof(six) : sizeof(four);
 
-	p->port = htons((uint16_t)(FIRST_PORT + atomic_fetch_add(&next, 1) % PORTS));
-	p->fd = socket(to->vip_v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	memcpy(&six.sin6_addr, p->own, 16);
+	if (bind(fd, at, size) || getsockname(fd, at, &size))
+		return -1;
+	p->port = p->to.vip_v6 ? six.sin6_port : four.sin_port;
+	return 0;
+}
+
+/*
+ * A port of this host at which TCP is silent: the filter lets nothing through to a socket that
+ * listens, so the kernel refuses no segment of a connection that it does not know.
+ */
+static int hush(struct sl_lb_probe *p)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog prog = {.len = 1, .filter = &none};
+
+	p->hush = socket(p->to.vip_v6 ? AF_INET6 : AF_INET,
+			 SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p->hush < 0 || setsockopt(p->hush, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)))
+		return -errno;
+	return bind_own(p, p->hush) || listen(p->hush, 1) ? -errno : 0;
+}
+
+static int listen_tcp(struct sl_lb_probe *p)
+{
+	int rc = hush(p);
+
+	if (rc)
+		return rc;
+	p->fd = socket(p->to.vip_v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		       IPPROTO_TCP);
 	if (p->fd < 0)
 		return -errno;
-	rc = only_ours(p->fd, p, to);
+	rc = only_ours(p->fd, p);
 	if (!rc && getrandom(&p->sequence, sizeof(p->sequence), 0) != sizeof(p->sequence))
 		rc = -EIO;
 	return rc;
 }
 
-static int listen_udp(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
+static int listen_udp(struct sl_lb_probe *p)
 {
-	struct sockaddr_in6 six = {.sin6_family = AF_INET6};
-	struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = p->own[3]};
-	void *at = to->vip_v6 ? (void *)&six : (void *)&four;
-	socklen_t size = to->vip_v6 ? sizeof(six) : sizeof(four);
-
-	memcpy(&six.sin6_addr, p->own, 16);
-	p->fd = socket(to->vip_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+	p->fd = socket(p->to.vip_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		       0);
-	if (p->fd < 0 || bind(p->fd, at, size) || getsockname(p->fd, at, &size))
-		return -errno;
-	p->port = to->vip_v6 ? six.sin6_port : four.sin_port;
-	return 0;
+	return p->fd < 0 || bind_own(p, p->fd) ? -errno : 0;
 }
 
 /* An address of ours that the server can answer to. */
@@ -236,22 +160,60 @@ static int find_own(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 	return rc;
 }
 
+/* The segment that `flags` and `text` make, and our next byte behind it. */
+static int say(struct sl_lb_probe *p, unsigned flags, const char *text, size_t n)
+{
+	struct sl_probe_packet k = {0};
+
+	sl_probe_segment(&k, p, flags, text, n);
+	p->sequence += (uint32_t)n + !!(flags & TH_SYN);
+	return send_packet(&k, &p->to);
+}
+
+static int send_datagram(const struct sl_lb_probe *p, const char *text)
+{
+	struct sl_probe_packet k = {0};
+
+	sl_probe_datagram(&k, p, text);
+	return send_packet(&k, &p->to);
+}
+
+/* Until its end: the question may be forgotten before. */
+static void keep(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
+{
+	p->to = *to;
+	p->to.check = NULL;
+	p->to.host = NULL;
+	p->to.addr = memcpy(p->addr, to->addr, sizeof(p->addr));
+	p->to.vip = memcpy(p->vip, to->vip, sizeof(p->vip));
+	p->fd = -1;
+	p->open = false;
+}
+
+/* A connection that nobody ends would be kept by the server, half-open or whole. */
+void sl_lb_probe_direct_end(struct sl_lb_probe *p)
+{
+	if (p->open)
+		say(p, TH_RST, "", 0);
+	p->open = false;
+	close(p->hush);
+	p->hush = -1;
+}
+
 enum sl_lb_probe_is sl_lb_probe_direct_begin(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
 {
 	bool udp = to->check->type == SL_LB_CHECK_UDP;
-	struct packet k = {0};
-	int rc = find_own(p, to);
+	int rc;
 
-	p->fd = -1;
+	keep(p, to);
+	rc = find_own(p, to);
 	if (!rc)
-		rc = udp ? listen_udp(p, to) : listen_tcp(p, to);
+		rc = udp ? listen_udp(p) : listen_tcp(p);
+	if (rc && p->fd < 0 && p->hush >= 0)
+		sl_lb_probe_direct_end(p);
 	if (rc)
 		return sl_lb_probe_no_room(-rc) ? SL_LB_PROBE_LATER : failed(p, strerror(-rc));
-	if (udp)
-		datagram(&k, p, to);
-	else
-		segment(&k, p, to, false);
-	rc = send_packet(&k, to);
+	rc = udp ? send_datagram(p, to->check->send) : say(p, TH_SYN, "", 0);
 	return rc ? failed(p, strerror(-rc)) : SL_LB_PROBE_READS;
 }
 
@@ -266,30 +228,71 @@ static bool from_vip(const union sender *from, const struct sl_lb_probe_to *to)
 			  : from->four.sin_addr.s_addr == to->vip[3];
 }
 
-/* Half-open connections would be answered, and kept, for half a minute. */
-static enum sl_lb_probe_is accepted(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
+static enum sl_lb_probe_is accepted(struct sl_lb_probe *p, const struct sl_lb_probe_to *to,
+				    uint32_t sequence)
 {
-	struct packet k = {0};
+	char request[SL_LB_PROBE_REQUEST];
+	int rc;
 
-	segment(&k, p, to, true);
-	send_packet(&k, to);
-	return SL_LB_PROBE_GOOD;
+	p->open = true;
+	p->expected = sequence + 1;
+	if (to->check->type == SL_LB_CHECK_TCP)
+		return SL_LB_PROBE_GOOD;
+	rc = say(p, TH_ACK | TH_PUSH, request, sl_lb_probe_request(request, to));
+	return rc ? failed(p, strerror(-rc)) : SL_LB_PROBE_READS;
 }
 
+/* The page's beginning, in order: what came before its turn comes again. */
+static enum sl_lb_probe_is page(struct sl_lb_probe *p, const struct sl_lb_probe_to *to,
+				const struct tcphdr *tcp, const uint8_t *b, size_t n)
+{
+	size_t room = sizeof(p->text) - p->got;
+	enum sl_lb_probe_is is;
+
+	if (ntohl(tcp->th_seq) != p->expected || !(n || tcp->th_flags & TH_FIN))
+		return SL_LB_PROBE_READS;
+	if (!n)
+		return failed(p, "closed without an answer");
+	p->expected += (uint32_t)n;
+	n = n < room ? n : room;
+	memcpy(p->text + p->got, b, n);
+	p->got += (unsigned)n;
+	is = sl_lb_probe_judge_http(p, to->check);
+	if (is == SL_LB_PROBE_READS)
+		say(p, TH_ACK, "", 0);
+	return is;
+}
+
+static enum sl_lb_probe_is refused(struct sl_lb_probe *p, const struct tcphdr *tcp, bool answers)
+{
+	bool known = p->open; /* by the server, until now */
+
+	if (!answers && !(known && ntohl(tcp->th_seq) == p->expected))
+		return SL_LB_PROBE_READS;
+	p->open = false;
+	return failed(p, strerror(known ? ECONNRESET : ECONNREFUSED));
+}
+
+/* `n` bytes from the VIP's port to ours. */
 static enum sl_lb_probe_is judge_segment(struct sl_lb_probe *p, const struct sl_lb_probe_to *to,
 					 const uint8_t *b, size_t n)
 {
-	size_t at = !to->vip_v6 && n ? (size_t)(b[0] & 0xf) * 4 : 0;
+	size_t at = !p->to.vip_v6 && n ? (size_t)(b[0] & 0xf) * 4 : 0;
 	struct tcphdr tcp;
+	bool answers;
 
 	if (n < at + sizeof(tcp))
 		return SL_LB_PROBE_READS;
 	memcpy(&tcp, b + at, sizeof(tcp));
-	if (!tcp.ack || ntohl(tcp.ack_seq) != p->sequence + 1)
+	at += (size_t)tcp.th_off * 4;
+	answers = tcp.th_flags & TH_ACK && ntohl(tcp.th_ack) == p->sequence;
+	if (tcp.th_flags & TH_RST)
+		return refused(p, &tcp, answers);
+	if (!answers || n < at)
 		return SL_LB_PROBE_READS;
-	if (tcp.rst)
-		return failed(p, strerror(ECONNREFUSED));
-	return tcp.syn ? accepted(p, to) : SL_LB_PROBE_READS;
+	if (p->open)
+		return page(p, to, &tcp, b + at, n - at);
+	return tcp.th_flags & TH_SYN ? accepted(p, to, ntohl(tcp.th_seq)) : SL_LB_PROBE_READS;
 }
 
 enum sl_lb_probe_is sl_lb_probe_direct_go(struct sl_lb_probe *p, const struct sl_lb_probe_to *to)
@@ -297,7 +300,8 @@ enum sl_lb_probe_is sl_lb_probe_direct_go(struct sl_lb_probe *p, const struct sl
 	bool udp = to->check->type == SL_LB_CHECK_UDP;
 	union sender from = {.six.sin6_family = AF_UNSPEC};
 	socklen_t size = sizeof(from);
-	ssize_t n = recvfrom(p->fd, p->text, sizeof(p->text), 0, (void *)&from, &size);
+	uint8_t b[2048];
+	ssize_t n = recvfrom(p->fd, b, sizeof(b), 0, (void *)&from, &size);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? SL_LB_PROBE_READS
@@ -305,9 +309,10 @@ enum sl_lb_probe_is sl_lb_probe_direct_go(struct sl_lb_probe *p, const struct sl
 	if (!from_vip(&from, to))
 		return SL_LB_PROBE_READS;
 	if (!udp)
-		return judge_segment(p, to, (const uint8_t *)p->text, (size_t)n);
+		return judge_segment(p, to, b, (size_t)n);
 	if (from.four.sin_port != to->vip_port) /* of IPv6 in the same place */
 		return SL_LB_PROBE_READS;
-	p->got = (unsigned)n;
+	p->got = (unsigned)n < sizeof(p->text) ? (unsigned)n : sizeof(p->text);
+	memcpy(p->text, b, p->got);
 	return sl_lb_probe_judge(p, to->check);
 }
