@@ -130,16 +130,29 @@ __noinline int tenants_of(struct xdp_md *ctx, struct steer_flow *flow, __u32 set
 	return low ? m->tenant[sl_match_slot(low)] % SL_MAX_TENANTS : 0;
 }
 
+/*
+ * A clock is never further ahead than what a packet takes at the lowest rate, 4 KB at a byte a
+ * second, and less than twice that: 2.4 hours, in 2^-10 ns. 64 bits of those come round every 208
+ * days, so what seems further ahead was left behind, by a tenant that has been idle.
+ */
+#define TENANTS_AHEAD_MAX (1ull << 53)
+
+/* How far a clock is ahead; 0: it is not, or has never run. */
+static __always_inline __u64 tenants_ahead(__u64 at, __u64 now)
+{
+	__u64 ahead = at - now;
+
+	return !at || ahead > TENANTS_AHEAD_MAX ? 0 : ahead;
+}
+
 /* A packet that takes `cost` of a clock: true, and taken, if it comes no earlier than `depth`. */
 static __always_inline int tenants_take(__u64 *at, __u64 now, __u64 cost, __u64 depth)
 {
-	__u64 time = *at;
+	__u64 ahead = tenants_ahead(*at, now);
 
-	if ((__s64)(time - now) < 0)
-		time = now;
-	if (time - now > depth)
+	if (ahead > depth)
 		return 0;
-	*at = time + cost;
+	*at = now + ahead + cost;
 	return 1;
 }
 
@@ -184,9 +197,9 @@ static __always_inline int tenants_ring_level(const struct sl_control *ctl, __u3
 /* Who may still have of the capacity that all share. */
 static __always_inline int tenants_total_level(const struct sl_tenant_gate *total, __u64 now)
 {
-	__s64 ahead = (__s64)(total->share_at - now);
+	__u64 ahead = tenants_ahead(total->share_at, now);
 
-	if (!total->share_byte || ahead < 0)
+	if (!total->share_byte || !ahead)
 		return TENANTS_OPEN;
 	return tenants_level(ahead, total->share_depth, total->floor_depth);
 }

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "control/tenant_rules.h"
+#include "platform/clock.h"
 #include "rig.h"
 #include "frames.h"
 
@@ -269,6 +270,28 @@ Test(tenants, a_capacity_is_kept_with_empty_rings)
 							   .share_depth = 1,
 							   .floor_depth = 2});
 	cr_expect_eq(passed(0, 5, 2), 2);
+}
+
+/* 64 bits of 2^-10 ns come round every 208 days: what was left behind more than half of that ago
+ * seems to be ahead. */
+Test(tenants, a_clock_that_stood_for_months_is_no_debt)
+{
+	const uint64_t hour = 3600ull * 1000000000 << 10, days_26 = 1ull << 61;
+	struct sl_tenant_gate total = {.share_byte = 1 << 20, .share_depth = 1, .floor_depth = 2};
+	struct sl_tenant_gate tenant = {.share_packet = hour, .floor_packet = hour};
+	const struct frame f = udp(SRC, 9);
+
+	tenants(first);
+	for (unsigned i = 1; i < 8; i++) {
+		tenant.share_at = tenant.floor_at = total.share_at =
+			(sl_clock_ns() << 10) + i * days_26;
+		set_gate(1, &tenant);
+		set_gate(SL_TENANT_TOTAL, &total);
+		set_ring(256);
+		cr_expect_eq(run(&f).verdict, XDP_REDIRECT, "%u days ago", 26 * (8 - i));
+		set_ring(256);
+		cr_expect_eq(run(&f).verdict, XDP_DROP, "it takes an hour a packet");
+	}
 }
 
 Test(tenants, off_means_off)
