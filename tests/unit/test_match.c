@@ -49,7 +49,7 @@ Test(match, an_address_alone_is_a_host)
 {
 	struct sl_rule rule;
 
-	parse(" 10.1.2.3 , proto=tcp", &rule);
+	parse(" 10.1.2.3\t , proto=tcp ", &rule);
 	cr_expect_eq(rule.prefix.family, 4);
 	cr_expect_eq(rule.prefix.length, 32);
 	parse("dst=2001:db8::1", &rule);
@@ -79,6 +79,10 @@ Test(match, errors_name_the_word)
 		{"proto=icmp,port=80", "ports"},
 		{"src=10.0.0.0/8,dst=2001:db8::/32", "IPv4 and IPv6"},
 		{"10.0.0.0/8,", "\"\""},
+		{"10.0.0.0/8 proto=tcp", "commas"},
+		{"proto=tcp\tport=80", "commas"},
+		{"port=80,port=443", "port=443\" is a second"},
+		{"proto=tcp,proto=udp", "proto=udp\" is a second"},
 	};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -94,6 +94,11 @@ no_prefix:
 		      word);
 }
 
+static bool any_port(const struct sl_port_range *p)
+{
+	return p->min == 0 && p->max == 65535;
+}
+
 static int parse_ports(const char *word, const char *text, struct sl_port_range *range, char *err,
 		       size_t size)
 {
@@ -102,6 +107,8 @@ static int parse_ports(const char *word, const char *text, struct sl_port_range 
 	size_t n = dash ? (size_t)(dash - text) : strlen(text);
 	unsigned min, max;
 
+	if (!any_port(range))
+		return refuse(err, size, "rule: \"%s\" is a second range: write two rules", word);
 	if (n >= sizeof(low))
 		goto no_range;
 	memcpy(low, text, n);
@@ -122,6 +129,9 @@ static int parse_proto(const char *word, const char *text, int *proto, char *err
 {
 	unsigned n;
 
+	if (*proto >= 0)
+		return refuse(err, size, "rule: \"%s\" is a second protocol: write two rules",
+			      word);
 	for (unsigned i = 0; i < PROTOS; i++)
 		if (!strcmp(text, protos[i].name)) {
 			*proto = protos[i].number;
@@ -137,6 +147,8 @@ static int parse_proto(const char *word, const char *text, int *proto, char *err
 
 static int parse_word(const char *word, struct sl_rule *r, char *err, size_t size)
 {
+	if (word[strcspn(word, " \t")])
+		return refuse(err, size, "rule: \"%s\": put commas between its parts", word);
 	if (!strcmp(word, "all"))
 		r->all = true;
 	else if (!strcmp(word, "pass"))
@@ -162,11 +174,6 @@ static int parse_word(const char *word, struct sl_rule *r, char *err, size_t siz
 	else
 		return parse_prefix(word, word, &r->prefix, err, size);
 	return 0;
-}
-
-static bool any_port(const struct sl_port_range *p)
-{
-	return p->min == 0 && p->max == 65535;
 }
 
 /* What single words cannot tell: that they contradict each other. */
@@ -197,6 +204,19 @@ static int check_rule(const char *text, const struct sl_rule *r, char *err, size
 	return 0;
 }
 
+char *sl_rule_word(char **rest)
+{
+	char *word = strsep(rest, ",");
+	size_t n;
+
+	if (!word)
+		return NULL;
+	word += strspn(word, " \t");
+	for (n = strlen(word); n && (word[n - 1] == ' ' || word[n - 1] == '\t'); n--)
+		word[n - 1] = 0;
+	return word;
+}
+
 int sl_rule_parse(const char *text, struct sl_rule *rule, char *err, size_t err_size)
 {
 	const struct sl_port_range any = {0, 65535};
@@ -208,9 +228,7 @@ int sl_rule_parse(const char *text, struct sl_rule *rule, char *err, size_t err_
 		return refuse(err, err_size, "rule: longer than %d characters: write several rules",
 			      RULE_TEXT_MAX - 1);
 	strcpy(copy, text);
-	while ((word = strsep(&rest, ","))) {
-		word += strspn(word, " \t");
-		word[strcspn(word, " \t")] = 0;
+	while ((word = sl_rule_word(&rest))) {
 		rc = parse_word(word, &r, err, err_size);
 		if (rc)
 			return rc;

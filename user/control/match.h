@@ -39,6 +39,9 @@ struct sl_rule {
  */
 int sl_rule_parse(const char *text, struct sl_rule *rule, char *err, size_t err_size);
 
+/* Cut the next word off a rule's text at its comma, without the blanks around it; NULL: no more. */
+char *sl_rule_word(char **rest);
+
 /* The rule as text that sl_rule_parse() reads back. Returns as snprintf. */
 int sl_rule_format(const struct sl_rule *rule, char *buf, size_t size);
 

@@ -32,17 +32,19 @@ static int split(char *copy, struct sl_tenant_rule *r, char *rest, char *err, si
 	char *word, *next = copy;
 
 	*rest = 0;
-	while ((word = strsep(&next, ","))) {
-		int vlan, vni;
+	while ((word = sl_rule_word(&next))) {
+		const int vlan = number_of(word, "vlan=", VLAN_MAX);
+		const int vni = number_of(word, "vni=", VNI_MAX);
 
-		word += strspn(word, " \t");
-		word[strcspn(word, " \t")] = 0;
-		vlan = number_of(word, "vlan=", VLAN_MAX);
-		vni = number_of(word, "vni=", VNI_MAX);
 		if (vlan == -2 || vni == -2) {
 			snprintf(err, err_size,
 				 "rule: \"%s\": write vlan=0 to vlan=%d, or vni=0 to vni=%d", word,
 				 VLAN_MAX, VNI_MAX);
+			return -EINVAL;
+		}
+		if ((vlan >= 0 && r->vlan >= 0) || (vni >= 0 && r->vni >= 0)) {
+			snprintf(err, err_size, "rule: \"%s\" is a second one: write two rules",
+				 word);
 			return -EINVAL;
 		}
 		if (vlan >= 0)
