@@ -430,7 +430,7 @@ struct sl_tenant_match {
 	__u64 vnis; /* rules that name a VNI */
 	__u64 vni[3][256]; /* [byte of the VNI of VXLAN or Geneve] -> rules that accept it */
 	__u8 tenant[64]; /* of a rule, in the order of sl_match_slot() */
-	char name[SL_MAX_TENANTS][SL_TENANT_NAME]; /* empty: no such tenant */
+	char name[SL_MAX_TENANTS][SL_TENANT_NAME]; /* whose the id is, or was; empty: nobody's */
 };
 
 /*

@@ -163,7 +163,13 @@ all_of_light() {
 # A tenant that fills the flow tables makes way for who has few; before anybody else comes it may have them all.
 @test "flow tables are for every tenant" {
 	three drf
+	# who is gone has no part
+	echo '        - {name: heavy, match: [10.4.0.0/16], weight: 1000}' >>"$TB_RUN/sluice.yaml"
 	serve --workers 2 --flow-memory 2M --nf conntrack,sink
+	tenant_is heavy '.floor > 0.9'
+	three drf
+	kill -HUP "$DAEMON"
+	tb_wait 5 config_in_force 1
 	tb_gen "$SLUICE" gen "$TB_G" --src 10.3.0.0/16 --flows 60000 --count 120000 --rate 100000 -j >/dev/null
 	tb_wait 5 full
 	tenant_is flood '.flows > 10000 and .flow_bytes > 1000000 and .used_of.flows > 0.5'
@@ -175,6 +181,7 @@ all_of_light() {
 }
 
 @test "metrics have each tenant; ids outlive the daemon" {
+	local name list=
 	three drf
 	sed -i '1i metrics: {listen: "127.0.0.1:9464"}' "$TB_RUN/sluice.yaml"
 	serve --workers 1 --nf sink
@@ -185,8 +192,20 @@ all_of_light() {
 	tb_stop "$DAEMON"
 	sed -i '/name: light/,+1d' "$TB_RUN/sluice.yaml"
 	tb_spawn sluiced "$SLUICED" -c "$TB_RUN/sluice.yaml"
+	DAEMON=$TB_PID
 	tb_wait 10 has_tenants
 	tenant_is flood '.packets == 500 and .id == 3'
+	# a name takes over nobody's counters
+	tb_gen "$SLUICE" gen "$TB_G" --src 10.2.0.0/16 --count 100 --rate 10000 -j >/dev/null
+	sed -i 's/name: steady/name: new/' "$TB_RUN/sluice.yaml"
+	for name in new newer steady; do
+		sed -i "s/name: new.*/name: $name/" "$TB_RUN/sluice.yaml"
+		kill -HUP "$DAEMON"
+		tb_wait 5 tenant $name true
+		list+=$SEEN
+	done
+	expect "$(jq -cs 'map(.tenants[0] | [.tenant, .id, .packets])' <<<"$list")" \
+		'. == [["new", 4, 0], ["newer", 5, 0], ["steady", 2, 100]]'
 }
 
 @test "bad tenants are refused in one line" {

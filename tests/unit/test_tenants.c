@@ -46,7 +46,12 @@ Test(tenants, text_is_refused)
 		   {"vlan=", "vlan=0 to"},
 		   {"10.0.0.0/8,pass", "leave out `pass`"},
 		   {"", "no prefix"},
-		   {"vlan=1,10.0.0.1/8", "bits set"}};
+		   {"vlan=1,10.0.0.1/8", "bits set"},
+		   {"10.0.0.0/8 dport=80", "put commas"},
+		   {"vlan=1 vlan=2", "vlan=0 to"},
+		   {"vlan=1,vlan=2", "two rules"},
+		   {"vni=1, vni=2", "two rules"},
+		   {"vlan=1,port=80,port=443", "two rules"}};
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct sl_tenant_rule r = {0};
@@ -123,6 +128,7 @@ struct made {
 	struct sl_tenant_arrived arrived[SL_MAX_TENANTS];
 	struct sl_tenant_done done[SL_MAX_TENANTS];
 	uint64_t now_ns;
+	unsigned left_out; /* of what is asked; 0: nobody */
 	double pps[SL_MAX_TENANTS], bytes[SL_MAX_TENANTS], cycles[SL_MAX_TENANTS];
 };
 
@@ -146,12 +152,13 @@ static struct made *made(enum sl_policy policy)
 static void pass(struct made *m, unsigned ticks)
 {
 	while (ticks--) {
+		struct sl_tenant_done done[SL_MAX_TENANTS];
 		struct sl_tenants_sample s = {.now_ns = m->now_ns += 100000000,
 					      .cycles = HZ,
 					      .slots = 2048,
 					      .queues = 1,
 					      .arrived = m->arrived,
-					      .done = m->done};
+					      .done = done};
 
 		for (unsigned i = 0; i < 4; i++) {
 			const struct sl_tenant_view *v = sl_tenants_view(m->t, i);
@@ -164,6 +171,10 @@ static void pass(struct made *m, unsigned ticks)
 			m->done[i].bytes += (uint64_t)(served / 10 * m->bytes[i]);
 			m->done[i].cycles += (uint64_t)(served / 10 * m->cycles[i]);
 		}
+		/* the daemon looks at no counters of who is not configured */
+		memcpy(done, m->done, sizeof(done));
+		if (m->left_out)
+			done[m->left_out] = (struct sl_tenant_done){0};
 		sl_tenants_run(m->t, &s);
 	}
 }
@@ -323,6 +334,39 @@ Test(tenants, turns_follow_weights_and_commitments)
 	pass(m, 1);
 	cr_expect_gt(gate(m, STEADY).turn_byte, 0);
 	made_free(m);
+}
+
+/* What it did before it was left out was long ago, and paid for. */
+Test(tenants, who_is_configured_again_starts_anew)
+{
+	static const enum sl_policy policies[] = {SL_POLICY_SDRF, SL_POLICY_KARMA};
+
+	for (unsigned p = 0; p < 2; p++) {
+		struct made *m = made(policies[p]);
+		double mean;
+
+		m->opts.borrowable = 0.5;
+		sl_tenants_configure(m->t, &m->opts);
+		m->pps[FLOOD] = 5e6;
+		pass(m, 300);
+		m->opts.weight[FLOOD] = 0;
+		sl_tenants_configure(m->t, &m->opts);
+		m->left_out = FLOOD;
+		pass(m, 30);
+		mean = (sl_tenants_view(m->t, LIGHT)->credits + sl_tenants_view(m->t, 0)->credits +
+			sl_tenants_view(m->t, STEADY)->credits) /
+		       3;
+		m->opts.weight[FLOOD] = 1;
+		sl_tenants_configure(m->t, &m->opts);
+		m->left_out = 0;
+		m->pps[FLOOD] = 0;
+		pass(m, 1);
+		cr_expect_eq(sl_tenants_view(m->t, FLOOD)->commitment, 0);
+		cr_expect_lt(sl_tenants_view(m->t, FLOOD)->used[SL_TENANT_CYCLES], 1e-9);
+		if (policies[p] == SL_POLICY_KARMA)
+			cr_expect_geq(sl_tenants_view(m->t, FLOOD)->credits, mean);
+		made_free(m);
+	}
 }
 
 Test(tenants, nothing_is_limited_before_it_is_measured)

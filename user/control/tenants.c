@@ -211,7 +211,7 @@ static void learn(struct sl_tenants *t, const struct sl_tenants_sample *s, doubl
 	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++) {
 		struct sl_tenant_view *v = &t->tenant[i].view;
 
-		if (t->tenant[i].weight <= 0)
+		if (!t->tenant[i].known)
 			continue;
 		learn_arrivals(t, i, s, seconds);
 		learn_cost(t, i, &s->done[i]);
@@ -346,5 +346,7 @@ void sl_tenants_run(struct sl_tenants *t, const struct sl_tenants_sample *s)
 	}
 	memcpy(t->arrived, s->arrived, queues * SL_MAX_TENANTS * sizeof(*t->arrived));
 	memcpy(t->done, s->done, sizeof(t->done));
+	for (unsigned i = 0; i < SL_TENANT_TOTAL; i++)
+		t->tenant[i].known = t->tenant[i].weight > 0;
 	t->then_ns = s->now_ns;
 }

@@ -14,6 +14,7 @@
 
 struct tenant {
 	double weight;
+	bool known; /* its counters, of the latest sample */
 	struct sl_tenant_view view;
 	double amount[SL_TENANT_RESOURCES]; /* asked for; in the units of the capacity */
 	double peak[SL_TENANT_RESOURCES];

@@ -82,6 +82,18 @@ static void write_gate(struct sl_tenant_gate *to, const struct sl_tenant_gate *f
 	__atomic_store_n(&to->turn_credit, from->turn_credit, __ATOMIC_RELAXED);
 }
 
+/* Who is gone has no weight, and nothing that could be short. */
+static void open_gates(const struct served *s)
+{
+	const struct served_tenants *t = s->tenants;
+	const struct sl_tenant_gate open = {0};
+
+	for (unsigned q = 0; q < t->queues; q++)
+		for (unsigned id = 0; id < SL_TENANT_TOTAL; id++)
+			if (t->weight[id] <= 0)
+				write_gate(gate_of(s, q, id), &open);
+}
+
 static void write_gates(const struct served *s)
 {
 	const struct served_tenants *t = s->tenants;
@@ -158,6 +170,7 @@ void served_tenants_configure(struct served *s, const struct sl_tenants_config *
 		return;
 	}
 	adopt(s->tenants, config, &named);
+	open_gates(s);
 	s->tenants->due_ns = s->due_ns = 0;
 }
 

@@ -59,8 +59,9 @@ static void deal_ids(struct sl_tenants_named *named, char old[SL_MAX_TENANTS][SL
 		}
 }
 
-static int compile(const struct sl_tenants_named *named, const struct sl_tenant_rule *rules,
-		   unsigned n, struct sl_tenant_match *m, struct sl_error *err)
+static int compile(const struct sl_tenants_named *named, char old[SL_MAX_TENANTS][SL_TENANT_NAME],
+		   const struct sl_tenant_rule *rules, unsigned n, struct sl_tenant_match *m,
+		   struct sl_error *err)
 {
 	struct sl_tenant_rule by_id[SL_MAX_RULES];
 
@@ -68,6 +69,8 @@ static int compile(const struct sl_tenants_named *named, const struct sl_tenant_
 		by_id[i] = rules[i];
 		by_id[i].tenant = named->id[rules[i].tenant - 1];
 	}
+	/* who is gone keeps its id too: its counters are its own */
+	memcpy(m->name, old, sizeof(m->name));
 	for (unsigned i = 0; i < named->n; i++)
 		snprintf(m->name[named->id[i]], SL_TENANT_NAME, "%s", named->name[i]);
 	return sl_tenant_compile(by_id, n, m, err->text, sizeof(err->text));
@@ -109,7 +112,7 @@ int sl_tenants_install(struct sl_instance *inst, struct sl_tenants_named *named,
 	if (!m)
 		return sl_error_set(err, -ENOMEM, "no memory");
 	deal_ids(named, old);
-	rc = compile(named, rules, n, m, err);
+	rc = compile(named, old, rules, n, m, err);
 	if (!rc && bpf_map_update_elem(inst->tenant_match_fd, &spare, m, BPF_ANY))
 		rc = sl_error_set(err, -errno, "map tenant_match: %s", strerror(errno));
 	free(m);
