@@ -35,10 +35,9 @@ static int user_of(struct sl_sched *s, const char *name)
 
 	while (u < users && strcmp(names[u], name))
 		u++;
-	if (u == users)
-		strcpy(names[users++], name);
-	else
+	if (u < users || u == JOBS)
 		return u;
+	strcpy(names[users++], name);
 	return sl_sched_add_user(s, 1);
 }
 

@@ -10,6 +10,9 @@
 
 #define SL_FAIR_RESOURCES 16
 #define SL_FAIR_USERS 100000
+/* Of users: what divides by one stays finite. */
+#define SL_FAIR_WEIGHT_MIN 1e-9
+#define SL_FAIR_WEIGHT_MAX 1e9
 
 enum sl_policy {
 	/* Smallest dominant share first (Ghodsi and others, NSDI 2011). */
@@ -39,7 +42,7 @@ struct sl_fair_opts {
 	double memory; /* DRFQ: how far a user's virtual times of two resources may lie apart,
 			  seconds; 0: memoryless, INFINITY: dove-tailing */
 	double borrowable; /* Karma: fraction of the equal share that is not guaranteed, 0..1 */
-	double quantum; /* Karma: credits change hands so often, seconds; default 1 */
+	double quantum; /* Karma: credits change hands so often, seconds, 1e-6..1e9; default 1 */
 	unsigned resource; /* max-min: index of the resource */
 };
 

@@ -38,6 +38,7 @@ enum sl_fit {
 };
 
 #define SL_SCHED_MACHINES 100000
+#define SL_SCHED_SECONDS_MAX 1e12
 
 /* Zero means the default everywhere. */
 struct sl_sched_opts {
@@ -59,19 +60,19 @@ struct sl_sched;
 int sl_sched_open(const struct sl_sched_opts *opts, struct sl_sched **s, struct sl_error *err);
 void sl_sched_close(struct sl_sched *s);
 
-/* Add a user: its number, from 0 on, or -EINVAL for a weight that is not positive, -E2BIG beyond
- * SL_FAIR_USERS, -ENOMEM. */
+/* Add a user: its number, from 0 on, or -EINVAL for a weight that is not from SL_FAIR_WEIGHT_MIN to
+ * SL_FAIR_WEIGHT_MAX, -E2BIG beyond SL_FAIR_USERS, -ENOMEM. */
 int sl_sched_add_user(struct sl_sched *s, double weight);
 
-/* The time, nanoseconds from any origin. It never goes back: an earlier one is taken for the
- * latest. */
+/* The time, nanoseconds from any origin: the first is where time begins, or 0 if a task has started
+ * before. It never goes back: an earlier one is taken for the latest. */
 void sl_sched_tick(struct sl_sched *s, uint64_t now_ns);
 
 /*
  * Queue a task. `demand` has one value >= 0 for each resource, in the unit of the capacity;
  * `seconds` is how long it is expected to run (only DRFQ asks; 1 if unknown). 0 and *id (may be
- * NULL), or -EINVAL: no such user, a demand or time that is no number or negative; -E2BIG: no
- * machine has so much, so it could never start; -ENOMEM.
+ * NULL), or -EINVAL: no such user, a demand or time that is no number or negative, or a time of
+ * more than SL_SCHED_SECONDS_MAX; -E2BIG: no machine has so much, so it could never start; -ENOMEM.
  */
 int sl_sched_submit(struct sl_sched *s, unsigned user, const double *demand, double seconds,
 		    uint64_t cookie, uint64_t *id);

@@ -320,11 +320,17 @@ Test(fair, settings_that_make_no_sense)
 	REFUSED("capacity", o.capacity[0] = NAN);
 	REFUSED("half_life", o.half_life = -1);
 	REFUSED("quantum", o.quantum = INFINITY);
+	REFUSED("quantum", o.quantum = 1e11);
+	REFUSED("quantum", o.quantum = 1e-7);
 	REFUSED("memory", o.memory = -1);
 	REFUSED("borrowable", o.borrowable = 1.5);
 	REFUSED("resource", o.resource = 2);
 	cr_assert_eq(sl_fair_new(&good, SL_ORDER_AUTO, &f, NULL), 0);
 	cr_assert_eq(sl_fair_add_user(f, 0), -EINVAL);
 	cr_assert_eq(sl_fair_add_user(f, NAN), -EINVAL);
+	cr_assert_eq(sl_fair_add_user(f, 1e-320), -EINVAL);
+	cr_assert_eq(sl_fair_add_user(f, 1e308), -EINVAL);
+	cr_assert_eq(sl_fair_add_user(f, SL_FAIR_WEIGHT_MIN), 0);
+	cr_assert_eq(sl_fair_add_user(f, SL_FAIR_WEIGHT_MAX), 1);
 	sl_fair_free(f);
 }

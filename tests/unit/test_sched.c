@@ -366,6 +366,50 @@ Test(sched, the_floor_looks_at_the_oldest_task)
 	sl_sched_close(s);
 }
 
+#define SECOND 1000000000ull
+
+/* User 0 has had more than its share from `now` on: when both ask again the other is the richer,
+ * though the lower number wins ties. */
+static void richer_comes_first(struct sl_sched *s, uint64_t now)
+{
+	const double most = 7, one = 1;
+	struct sl_sched_task task;
+
+	sl_sched_tick(s, now);
+	cr_assert_eq(sl_sched_submit(s, 0, &most, 1, 0, NULL), 0);
+	cr_assert_eq(sl_sched_next(s, &task), 1);
+	sl_sched_tick(s, now + 5 * SECOND);
+	cr_assert_eq(sl_sched_finish(s, task.id), 0);
+	for (unsigned i = 0; i < 16; i++)
+		cr_assert_eq(sl_sched_submit(s, i % 2, &one, 1, i, NULL), 0);
+	for (unsigned i = 0; i < 5; i++) /* two each are guaranteed */
+		cr_assert_eq(sl_sched_next(s, &task), 1);
+	cr_assert_eq(task.user, 1);
+}
+
+/* The clock may be that of the world: nobody has earned anything since 1970. And after ages of
+ * earning alike who has earned a little more is still the richer. */
+Test(sched, karma_whatever_time_it_is)
+{
+	struct sl_sched_opts o = {.fair = {.policy = SL_POLICY_KARMA,
+					   .resources = 1,
+					   .capacity = {8},
+					   .borrowable = 0.5}};
+	struct sl_sched *s = make(o, 2);
+	struct sl_sched_user_info info;
+
+	sl_sched_tick(s, 1790000000 * SECOND);
+	sl_sched_info(s, 0, &info);
+	cr_assert_eq(info.credits, 0);
+	richer_comes_first(s, 1790000000 * SECOND);
+	sl_sched_close(s);
+	o.fair.quantum = 1e-3;
+	s = make(o, 2);
+	sl_sched_tick(s, 0);
+	richer_comes_first(s, 100000000 * SECOND);
+	sl_sched_close(s);
+}
+
 static void refused(struct sl_sched_opts o, const char *word)
 {
 	struct sl_error err = {""};
@@ -400,6 +444,7 @@ Test(sched, bad_input)
 	cr_assert_eq(sl_sched_submit(s, 0, nan, 1, 0, NULL), -EINVAL);
 	cr_assert_eq(sl_sched_submit(s, 0, good, -1, 0, NULL), -EINVAL);
 	cr_assert_eq(sl_sched_submit(s, 0, good, NAN, 0, NULL), -EINVAL);
+	cr_assert_eq(sl_sched_submit(s, 0, good, 1e308, 0, NULL), -EINVAL);
 	cr_assert_eq(sl_sched_submit(s, 0, large, 1, 0, NULL), -E2BIG);
 	cr_assert_eq(sl_sched_info(s, 1, &info), -EINVAL);
 	/* nothing of it is left behind */

@@ -10,6 +10,8 @@
 
 #define HALF_LIFE_DEFAULT (8 * 3600.0)
 #define QUANTUM_DEFAULT 1.0
+#define QUANTUM_MIN 1e-6
+#define QUANTUM_MAX 1e9 /* in nanoseconds it has 64 bits */
 #define NS 1e9
 #define ROOM_FIRST 16
 /* x below which its origin moves on: the exponent stays short and exact, and looking at all users
@@ -43,7 +45,7 @@ static const char *check(struct sl_fair_opts *o)
 	o->quantum = o->quantum == 0 ? QUANTUM_DEFAULT : o->quantum;
 	if (!(o->half_life > 0) || !isfinite(o->half_life))
 		return "half_life";
-	if (!(o->quantum >= 1e-6) || !isfinite(o->quantum))
+	if (!(o->quantum >= QUANTUM_MIN && o->quantum <= QUANTUM_MAX))
 		return "quantum";
 	if (!(o->memory >= 0))
 		return "memory";
@@ -115,15 +117,6 @@ static int grow(struct sl_fair *f)
 	return 0;
 }
 
-static double mean_credits(const struct sl_fair *f)
-{
-	double sum = 0;
-
-	for (unsigned u = 0; u < f->users; u++)
-		sum += f->user[u].credits;
-	return f->users ? sum / f->users : 0;
-}
-
 static double since_settled(const struct sl_fair *f)
 {
 	return (double)(f->now_ns - f->settled_ns) / NS;
@@ -133,7 +126,7 @@ int sl_fair_add_user(struct sl_fair *f, double weight)
 {
 	const unsigned u = f->users;
 
-	if (!(weight > 0) || !isfinite(weight))
+	if (!(weight >= SL_FAIR_WEIGHT_MIN && weight <= SL_FAIR_WEIGHT_MAX))
 		return -EINVAL;
 	if (u == SL_FAIR_USERS)
 		return -E2BIG;
@@ -141,7 +134,7 @@ int sl_fair_add_user(struct sl_fair *f, double weight)
 		return -ENOMEM;
 	f->user[u] = (struct fair_user){.weight = weight, .since = since_settled(f)};
 	if (f->opts.policy == SL_POLICY_KARMA)
-		f->user[u].credits = mean_credits(f);
+		f->user[u].credits = f->mean_credits;
 	memset(fair_amounts(f, u), 0, f->opts.resources * sizeof(*f->amount));
 	f->users++;
 	f->weights += weight;

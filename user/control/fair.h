@@ -40,7 +40,7 @@ int sl_fair_new(const struct sl_fair_opts *opts, enum sl_order_kind kind, struct
 		const char **what);
 void sl_fair_free(struct sl_fair *f);
 
-/* Add a user: its number, from 0 on, or -EINVAL for a weight that is not positive, -E2BIG, -ENOMEM.
+/* Add a user: its number, from 0 on, or -EINVAL for a weight out of bounds, -E2BIG, -ENOMEM.
  * Equal shares shrink for all, at the next look. */
 int sl_fair_add_user(struct sl_fair *f, double weight);
 unsigned sl_fair_users(const struct sl_fair *f);

@@ -44,6 +44,7 @@ struct sl_fair {
 	double virtual_time[SL_FAIR_RESOURCES];
 	/* Karma */
 	uint64_t quantum_ns, settled_ns;
+	double mean_credits; /* at the end of the last quantum */
 	double *lent, *credits; /* scratch, of each user */
 };
 

@@ -52,7 +52,10 @@ static double guaranteed(const struct sl_fair *f, const struct fair_user *user)
 	return (1 - f->opts.borrowable) * user->equal;
 }
 
-/* Beyond the guaranteed share the richest first, after what it would pay for this quantum. */
+/*
+ * Beyond the guaranteed share the richest first, after what it would pay for this quantum. Richer
+ * than the mean: all earn as time passes, and doubles are finest about 0.
+ */
 static double karma(const struct sl_fair *f, unsigned u)
 {
 	const struct fair_user *user = &f->user[u];
@@ -60,7 +63,7 @@ static double karma(const struct sl_fair *f, unsigned u)
 
 	if (within(f, u, guaranteed(f, user)))
 		return owed(user);
-	left = user->credits - (user->dominant - guaranteed(f, user));
+	left = user->credits - f->mean_credits - (user->dominant - guaranteed(f, user));
 	return 2 - left / (1 + fabs(left)); /* between 1 and 3, behind all who are owed */
 }
 
@@ -118,8 +121,11 @@ bool fair_karma_settle(struct sl_fair *f)
 		user->since = 0;
 	}
 	sl_karma_earn(f->credits, f->lent, f->users, borrowed);
-	for (unsigned u = 0; u < f->users; u++)
+	f->mean_credits = 0;
+	for (unsigned u = 0; u < f->users; u++) {
 		f->user[u].credits += f->lent[u];
+		f->mean_credits += f->user[u].credits / f->users;
+	}
 	f->settled_ns += quanta * f->quantum_ns;
 	return true;
 }

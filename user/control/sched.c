@@ -42,6 +42,8 @@ struct sl_sched {
 	uint32_t slots, free;
 	struct queue *queue; /* of each user */
 	unsigned queues;
+	bool started, ticked; /* a task; the time was said */
+	uint64_t origin_ns;
 };
 
 /* One line: `what` between two halves. */
@@ -121,7 +123,10 @@ int sl_sched_add_user(struct sl_sched *s, double weight)
 
 void sl_sched_tick(struct sl_sched *s, uint64_t now_ns)
 {
-	sl_fair_advance(s->fair, now_ns);
+	if (!s->ticked && !s->started)
+		s->origin_ns = now_ns;
+	s->ticked = true;
+	sl_fair_advance(s->fair, now_ns > s->origin_ns ? now_ns - s->origin_ns : 0);
 }
 
 static double *demand_of(const struct sl_sched *s, uint32_t slot)
@@ -152,7 +157,7 @@ int sl_sched_submit(struct sl_sched *s, unsigned user, const double *demand, dou
 	struct task *t;
 	uint32_t slot;
 
-	if (user >= sl_fair_users(s->fair) || !(seconds >= 0) || !isfinite(seconds) ||
+	if (user >= sl_fair_users(s->fair) || !(seconds >= 0) || seconds > SL_SCHED_SECONDS_MAX ||
 	    !sl_fair_quantize(&s->opts, demand, amount))
 		return -EINVAL;
 	if (!sl_machines_can(&s->machines, amount))
@@ -228,6 +233,7 @@ int sl_sched_next(struct sl_sched *s, struct sl_sched_task *task)
 	if (machine < 0)
 		return 0;
 	unlink_task(s, t);
+	s->started = true;
 	t->state = TASK_RUNS;
 	t->machine = (uint32_t)machine;
 	s->queue[user].running++;
