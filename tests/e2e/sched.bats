@@ -161,6 +161,9 @@ tasks() {
 		'.per_user[1].completion == 0.5'
 	run -0 s trace.csv -s 20,20 -m 2
 	[[ $output == *"1 task fits no machine"* ]]
+	# who never had a turn waits for ever, not for no time
+	printf '%s\n' submit,duration,user,cpu 0,10,a,10 0,10,a,10 0,10,b,11 >trace.csv
+	expect "$(s trace.csv -s 10 -j)" '.mean_wait_s == 5' '.mean_user_wait_s == 5'
 	# 4,4 and 7,7 are on two of 10,10 each; 3,3 leaves room for 6,6 only where it fits exactly
 	printf '%s\n' submit,duration,user,cpu,memory 0,10,a,4,4 0,10,a,7,7 0,10,a,3,3 0,10,a,6,6 >fit.csv
 	expect "$(s fit.csv -s 20,20 -m 2 -j)" '.mean_wait_s == 2.5'
@@ -252,9 +255,25 @@ with() { printf '%s\n' submit,duration,user,cpu 0,1,ann,1 1,1,bob,1 "$1" 5,1,ann
 	printf '%s\n' submit,start,finish,user,cpu 0,0,2,ann,1 1,5,4,ann,1 >trace.csv
 	TASKS=1 bad trace.csv:3 "finishes before it starts"
 	printf '%s\n' submit,duration,user,weight,cpu 0,1,ann,2,1 1,1,bob,0,1 >trace.csv
-	TASKS=1 bad trace.csv:3 "weight of user bob must be above 0"
+	TASKS=1 bad trace.csv:3 "weight of user bob must be from"
 	printf '%s\n' submit,duration,user,weight,cpu 0,1,ann,2,1 1,1,ann,3,1 >trace.csv
 	TASKS=1 bad trace.csv:3 "user ann had weight 2"
+	TASKS=1
+	printf '%s\n' submit,duration,user,weight,cpu 0,1,ann,2,1 1,1,bob,1e-320,1 >trace.csv
+	bad trace.csv:3 "weight of user bob must be"
+	# users and resources are told in JSON
+	printf 'submit,duration,user,cpu\n0,1,ann,1\n0,1,J\xf6rg,1\n' >trace.csv
+	bad trace.csv:3 "not UTF-8: convert the file"
+	printf 'submit,duration,user,cp\xfc\n0,1,ann,1\n' >head.csv
+	refused -1 "head.csv:1: a name is not UTF-8" s head.csv
+	printf 'submit,duration,user,cpu\n0,1,J\xc3\xb6rg,1\n' >trace.csv
+	expect "$(s trace.csv -s 1 -j)" '.per_user[0].user == "J\u00f6rg"'
+	# what a crash leaves at the end of a file
+	{ printf '%s\n' submit,duration,user,cpu 0,1,ann,1; head -c 9000 /dev/zero; } >trace.csv
+	bad trace.csv:3 "a byte of zero"
+	printf 'submit,duration,user,cpu\n0,1,ann,1\n1,1,bob,1\0,7\n' >trace.csv
+	bad trace.csv:3 "a byte of zero"
+	unset TASKS
 	# the second file's head, with what the first said
 	with 2,1,ann,1
 	printf '%s\n' submit,duration,user,disk 0,1,ann,1 >other.csv
@@ -302,6 +321,7 @@ with() { printf '%s\n' submit,duration,user,cpu 0,1,ann,1 1,1,bob,1 "$1" 5,1,ann
 	refused -2 "--weight" s trace.csv -w x
 	refused -2 "--weight" s trace.csv -w x=-1
 	refused -2 "--weight" s trace.csv -w x=inf
+	refused -2 "--weight" s trace.csv -w ann=1e-320
 	refused -2 'the trace has no user "x"' s trace.csv -w x=2
 	refused -2 "--size" s trace.csv -s 9,
 	refused -2 "--size" s trace.csv -s 0

@@ -137,7 +137,10 @@ static const char *split_weight(const char *word, double *weight)
 	if (!equals)
 		return NULL;
 	*weight = strtod(equals + 1, &end);
-	return end > equals + 1 && !*end && *weight > 0 && isfinite(*weight) ? equals : NULL;
+	return end > equals + 1 && !*end && *weight >= SL_FAIR_WEIGHT_MIN &&
+			       *weight <= SL_FAIR_WEIGHT_MAX
+		       ? equals
+		       : NULL;
 }
 
 /* What is wrong whatever the trace says. */
@@ -149,8 +152,8 @@ static int check_words(struct sched_config *c, struct sl_error *err)
 		if (!split_weight(c->weights.v[i], &weight))
 			return sl_error_set(
 				err, -EINVAL,
-				"--weight: \"%s\" is not allowed; give USER=N, N above 0",
-				c->weights.v[i]);
+				"--weight: \"%s\" is not allowed; give USER=N, N from %g to %g",
+				c->weights.v[i], SL_FAIR_WEIGHT_MIN, SL_FAIR_WEIGHT_MAX);
 	return read_sizes(c, err);
 }
 

@@ -36,6 +36,8 @@ static int resource_of(struct trace *t, const char *name, bool first, struct sl_
 		return sl_error_set(err, -EINVAL, "\"%s\" is no resource of the file before", name);
 	if (t->resources == SL_FAIR_RESOURCES)
 		return sl_error_set(err, -EINVAL, "more than %d resources", SL_FAIR_RESOURCES);
+	if (!trace_name_told(name))
+		return sl_error_set(err, -EINVAL, "a name is not UTF-8: convert the file");
 	if (!*name || strlen(name) >= sizeof(t->resource_name[0]))
 		return sl_error_set(err, -EINVAL, "\"%s\" is no name of a resource", name);
 	strcpy(t->resource_name[t->resources], name);
@@ -82,10 +84,12 @@ int trace_csv_header(struct trace *t, char *row, struct sl_error *err)
 
 static int weigh(struct trace *t, const char *user, double weight, struct sl_error *err)
 {
-	const int u = weight > 0 ? trace_user(t, user, err) : 0;
+	int u;
 
-	if (!(weight > 0))
-		return sl_error_set(err, -EINVAL, "the weight of user %s must be above 0", user);
+	if (!(weight >= SL_FAIR_WEIGHT_MIN && weight <= SL_FAIR_WEIGHT_MAX))
+		return sl_error_set(err, -EINVAL, "the weight of user %s must be from %g to %g",
+				    user, SL_FAIR_WEIGHT_MIN, SL_FAIR_WEIGHT_MAX);
+	u = trace_user(t, user, err);
 	return u < 0 ? u : trace_user_weigh(t, (unsigned)u, weight, err);
 }
 

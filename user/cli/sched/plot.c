@@ -63,6 +63,7 @@ static int write_waits(const struct replay *replay, const char *dir, struct sl_e
 {
 	double *wait = calloc(replay->users + 1, sizeof(*wait));
 	FILE *out = open_in(dir, "waits.dat", err);
+	unsigned n = 0;
 
 	if (!out || !wait) {
 		free(wait);
@@ -72,10 +73,10 @@ static int write_waits(const struct replay *replay, const char *dir, struct sl_e
 	}
 	for (unsigned u = 0; u < replay->users; u++)
 		if (replay->user[u].started)
-			wait[u] = replay->user[u].wait_us / (double)replay->user[u].started / 1e6;
-	qsort(wait, replay->users, sizeof(*wait), ascending);
-	for (unsigned u = 0; u < replay->users; u++)
-		fprintf(out, "%.6g %.6g\n", wait[u], (u + 1.0) / replay->users);
+			wait[n++] = replay->user[u].wait_us / (double)replay->user[u].started / 1e6;
+	qsort(wait, n, sizeof(*wait), ascending);
+	for (unsigned u = 0; u < n; u++)
+		fprintf(out, "%.6g %.6g\n", wait[u], (u + 1.0) / n);
 	free(wait);
 	return close_file(out, dir, err);
 }

@@ -85,12 +85,15 @@ static int end_of(const struct file *f, struct sl_error *err)
 /* A row without its end: 1, 0 at the end of the file, or -errno. */
 static int next_row(struct file *f, char *row, struct sl_error *err)
 {
+	const z_off_t at = gztell(f->gz);
 	size_t len;
 
 	f->row++;
 	if (!gzgets(f->gz, row, ROW_MAX))
 		return end_of(f, err);
 	len = strlen(row);
+	if (gztell(f->gz) - at != (z_off_t)len)
+		return sl_error_set(err, -EINVAL, "a byte of zero: the file is damaged or no text");
 	if (len == ROW_MAX - 1 && row[len - 1] != '\n')
 		return sl_error_set(err, -EINVAL, "the row is longer than %d bytes", ROW_MAX - 2);
 	/* part of a row may read well and be wrong */

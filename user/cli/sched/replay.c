@@ -297,11 +297,14 @@ void replay_free(struct replay *replay)
 double replay_mean_user_wait(const struct replay *replay)
 {
 	double sum = 0;
+	unsigned n = 0;
 
 	for (unsigned u = 0; u < replay->users; u++)
-		if (replay->user[u].started)
+		if (replay->user[u].started) {
 			sum += replay->user[u].wait_us / (double)replay->user[u].started;
-	return replay->users ? sum / replay->users : 0;
+			n++;
+		}
+	return n ? sum / n : 0;
 }
 
 static double completion(const struct replay_user *u)

@@ -45,7 +45,7 @@ struct replay {
 int replay_run(struct replay *replay, struct trace *trace, struct sl_error *err);
 void replay_free(struct replay *replay);
 
-/* Of all users. */
+/* Of users who had a turn; then of all. */
 double replay_mean_user_wait(const struct replay *replay);
 double replay_mean_user_completion(const struct replay *replay);
 double replay_jain_completion(const struct replay *replay);

@@ -77,7 +77,9 @@ int trace_add(struct trace *t, struct trace_task *task, uint64_t start_us, const
 /* Split at commas; the number of fields, at most `max` of them are stored. */
 unsigned trace_split(char *row, char **field, unsigned max);
 
-/* Users by name: a number from 0 on, or -E2BIG, -ENOMEM with a line. */
+/* Can JSON tell it: is it UTF-8? */
+bool trace_name_told(const char *name);
+/* Users by name: a number from 0 on, or -EINVAL, -E2BIG, -ENOMEM with a line. */
 int trace_user(struct trace *t, const char *name, struct sl_error *err);
 const char *trace_user_name(const struct trace *t, unsigned u);
 unsigned trace_users(const struct trace *t);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* users.c - names of users and their numbers, in the order of their first complete task. */
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,15 @@ static uint32_t hash(const char *name)
 	return (uint32_t)(h >> 32) & (SLOTS - 1);
 }
 
+bool trace_name_told(const char *name)
+{
+	json_t *told = json_string(name);
+	const bool can = told;
+
+	json_decref(told);
+	return can;
+}
+
 int trace_user(struct trace *t, const char *name, struct sl_error *err)
 {
 	struct trace_users *u = t->users;
@@ -39,6 +49,8 @@ int trace_user(struct trace *t, const char *name, struct sl_error *err)
 	for (; u->slot[i]; i = (i + 1) & (SLOTS - 1))
 		if (!strcmp(u->name[u->slot[i] - 1], name))
 			return (int)u->slot[i] - 1;
+	if (!trace_name_told(name))
+		return sl_error_set(err, -EINVAL, "the user's name is not UTF-8: convert the file");
 	if (u->n == SL_FAIR_USERS)
 		return sl_error_set(err, -E2BIG, "more than %d users", SL_FAIR_USERS);
 	u->name[u->n] = strdup(name);
