@@ -154,6 +154,8 @@ test_options_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o move_wo
 test_top_OBJ := $(addprefix $(B)/user/cli/,options.o option_values.o output.o sample.o move_log.o top/layout.o)
 $(B)/tests/unit/test_options: $(test_options_OBJ)
 $(B)/tests/unit/test_top: $(test_top_OBJ)
+test_announce_OBJ := $(B)/user/daemon/apply.o
+$(B)/tests/unit/test_announce: $(test_announce_OBJ)
 test_sched_trace_OBJ := $(addprefix $(B)/user/cli/sched/,csv.o ends.o google.o read.o replay.o sort.o users.o)
 test_sched_trace_LIBS := -lz
 $(B)/tests/unit/test_sched_trace: $(test_sched_trace_OBJ)

@@ -34,7 +34,9 @@
 
 enum sl_report_kind {
 	SL_REPORT_LOADS = 1, /* struct sl_report_loads */
-	SL_REPORT_TABLE = 2, /* struct sl_report_table; on each change, and again now and then */
+	/* struct sl_report_table, as it is or is about to be; on each change, and again now and
+	 * then */
+	SL_REPORT_TABLE = 2,
 };
 
 /* What the entries of a table stand for, beside cores 0..127. */

@@ -62,7 +62,9 @@ static inline __u32 sl_hash_buckets(__u32 table_entries)
  */
 struct sl_row {
 	__u16 worker; /* target worker, < SL_MAX_WORKERS; or SL_TO_PARTS + split, SL_TO_NONE */
-	__u16 mode; /* enum sl_row_mode */
+	__u8 mode; /* enum sl_row_mode */
+	__u8 next; /* 1 + the worker that it is about to be moved to, 0: none. XDP does not look:
+		      balancers are told before they are wrong, see user/platform/announce.h */
 	__u32 epoch; /* free for the writer: the daemon puts the number of the plan that wrote the
 			row */
 } __attribute__((aligned(8)));
@@ -220,7 +222,11 @@ struct sl_control {
 
 	/* line 13: the dataplane writes as it starts */
 	__u64 flow_memory SL_LINE; /* bytes that tenants share for flows; 0: they do not */
-	__u64 resv[2 * SL_CACHE_LINE / 8] SL_LINE;
+
+	/* line 14: the agent that reports to load balancers writes, by compare-and-swap */
+	__u64 told_ns SL_LINE; /* CLOCK_MONOTONIC: rows written before it are with the balancers; 0:
+				  no agent */
+	__u64 resv[SL_CACHE_LINE / 8] SL_LINE;
 };
 _Static_assert(sizeof(struct sl_control) == 16 * SL_CACHE_LINE,
 	       "one writer for each line; a power of two makes XDP's look-up a shift");

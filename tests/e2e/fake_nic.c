@@ -251,7 +251,7 @@ static void *mover(void *arg)
 
 		if (!atomic_load(&moving) || word.owner != word.next || row.worker != word.owner)
 			continue;
-		row.worker = (row.worker + 1) % WORKERS;
+		row = row_to(row, (row.worker + 1) % WORKERS);
 		__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
 	}
 	return arg;

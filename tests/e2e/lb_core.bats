@@ -6,6 +6,7 @@ load common
 load pool
 
 SERVERS=4
+REPORTERS=()
 
 setup() {
 	needs_root
@@ -39,6 +40,7 @@ spawn() { # SERVER FILE SLUICE-WORD...
 cores_down() {
 	local i pid
 	for pid in "${POOL_SPAWNED[@]}"; do
+		kill -CONT "$pid" 2>/dev/null || true
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
@@ -78,6 +80,7 @@ reports_up() {
 	for ((i = 1; i <= SERVERS; i++)); do
 		spawn "$i" "report-$i" agent report "${NAME}e$i" --to "10.7.$i.1" --id "$i" --id "1$i" -i 50ms \
 			--secret-file "$BATS_TEST_TMPDIR/secret"
+		REPORTERS[i]=$!
 	done
 	tb_wait 10 all_report
 }
@@ -156,4 +159,61 @@ table_is_not() { [ "$(table_of "$1")" != "$2" ]; }
 	expect "$(loads)" '[.[] | .fresh] | any | not'
 	[ "$(flows 10.9.9.9 80 40000 100)" = 100 ]
 	expect "$(counts)" '.unreported == 100'
+}
+
+# who looks at server 1's rows and at what the balancer knows of them
+watch_up() {
+	nsenter --net="/run/netns/$NAME-lb" -- "$TB_BUILD/tests/e2e/told_first" "$NAME" 1 "${NAME}e1" "/run/netns/$NAME-l1" \
+		>seen 2>seen.err 3>&- &
+	WATCH=$!
+	POOL_SPAWNED+=("$WATCH")
+	tb_wait 10 grep -q looking seen.err || { cat seen.err; false; }
+}
+watched() { # JQ-CONDITION...
+	kill "$WATCH"
+	wait "$WATCH"
+	expect "$(cat seen)" "$@"
+}
+
+plan_told() {
+	in_server 1 balance "${NAME}e1" >balanced 2>&1 || return
+	in_pool l1 curl -s http://127.0.0.1:9464/metrics | grep -q '^sluice_balance_plans_told_total{.*} [1-9]'
+}
+
+@test "the balancer knows of a move before the server acts on it, by hand or by the daemon" {
+	cd "$BATS_TEST_TMPDIR"
+	local i second
+	cores_apply core
+	reports_up
+	spawn 1 second agent report "${NAME}e1" --to 127.0.0.1 --id 1 --secret-file "$BATS_TEST_TMPDIR/secret"
+	second=$!
+	watch_up
+	flows 10.9.9.9 80 10000 400 >answered &
+	for ((i = 0; i < 10; i++)); do in_server 1 move "${NAME}e1" "0-199:$((i % 2))" >/dev/null; done
+	wait $!
+	[ "$(cat answered)" = 400 ]
+	watched '.before + .there + .after > 1000' '.before >= 400' '.before > 2 * .after'
+
+	# the daemon, asked to balance what is all worker 0's
+	printf 'version: 1\nbalance: {threshold: 100%%}\n' >d.yaml
+	nsenter --net="/run/netns/$NAME-l1" -- "$SLUICED" -c d.yaml >daemon.log 2>&1 3>&- &
+	POOL_SPAWNED+=($!)
+	tb_wait 10 grep -q serves daemon.log
+	in_server 1 move "${NAME}e1" 0-1023:0 >/dev/null
+	watch_up
+	flows 10.9.9.9 80 20000 2000 >answered &
+	POOL_SPAWNED+=($!)
+	tb_wait 10 plan_told
+	watched '.before > 0' '.before > 2 * .after'
+
+	grep -q "^another agent reports from ${NAME}e1: .*--to" second # moves wait for the first only
+
+	# the agent does not answer: the move is not put off for long, and the balancer hears of it later
+	kill "$second" # it would take the other's place
+	kill -STOP "${REPORTERS[1]}"
+	watch_up
+	in_server 1 move "${NAME}e1" 0-199:1 -j >moved
+	expect "$(cat moved)" 'length == 200' '[.[] | .state == "done"] | all'
+	watched '.after > 100' '.before == 0'
+	kill -CONT "${REPORTERS[1]}"
 }

@@ -67,7 +67,7 @@ static void move_one(struct mover *m, const unsigned *workers, unsigned n)
 	if (word.owner != word.next || row.worker != word.owner || to == row.worker ||
 	    row.worker >= SL_MAX_WORKERS || row.mode == SL_ROW_STAYS)
 		return;
-	row.worker = to;
+	row = row_to(row, to);
 	if (__atomic_compare_exchange_n(&m->inst->rows[b], &seen, row_pack(row), false,
 					__ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		m->asked++;
@@ -78,7 +78,7 @@ static void wish(struct mover *m, uint32_t b, enum sl_row_mode mode)
 	uint64_t seen = __atomic_load_n(&m->inst->rows[b], __ATOMIC_ACQUIRE);
 	struct sl_row row = row_unpack(seen);
 
-	row.mode = (uint16_t)mode;
+	row.mode = (uint8_t)mode;
 	__atomic_compare_exchange_n(&m->inst->rows[b], &seen, row_pack(row), false,
 				    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }

@@ -9,6 +9,7 @@
 #include "dataplane/receive.h"
 #include "dataplane/split.h"
 #include "dataplane_rig.h"
+#include "platform/announce.h"
 
 #define BUCKET 5
 #define FIRST RIG_HASH_BUCKETS
@@ -34,7 +35,7 @@ static void open_ring(struct rig *g, unsigned id)
 
 static void ask(struct rig *g, uint32_t bucket, uint16_t worker, enum sl_row_mode mode)
 {
-	const struct sl_row row = {.worker = worker, .mode = (uint16_t)mode};
+	const struct sl_row row = {.worker = worker, .mode = (uint8_t)mode};
 
 	__atomic_store_n(&g->rows[bucket], row_pack(row), __ATOMIC_RELEASE);
 }
@@ -62,6 +63,18 @@ static void split(struct rig *g, uint16_t worker)
 	cr_assert_eq(moves_start(&g->dp), 1);
 	cr_assert(handover_check(&g->worker[worker]));
 	expect_word(g, BUCKET, SL_TO_PARTS, SL_TO_PARTS);
+}
+
+/* All parts are worker 1's but one, which is worker 0's. */
+static struct rig *apart(void)
+{
+	struct rig *g = settled(1);
+
+	split(g, 1);
+	ask(g, FIRST + 2, 0, SL_ROW_WORKER);
+	cr_assert_eq(moves_start(&g->dp), 1);
+	cr_assert(handover_check(&g->worker[1]));
+	return g;
 }
 
 Test(split, start_gives_no_part_to_anybody)
@@ -110,12 +123,8 @@ Test(split, parts_are_the_owners_and_what_comes_early_waits)
 
 Test(split, parts_move_and_are_gathered_for_the_end)
 {
-	struct rig *g = settled(1);
+	struct rig *g = apart();
 
-	split(g, 1);
-	ask(g, FIRST + 2, 0, SL_ROW_WORKER);
-	cr_assert_eq(moves_start(&g->dp), 1);
-	cr_assert(handover_check(&g->worker[1]));
 	expect_word(g, FIRST + 2, 0, 0);
 
 	ask(g, BUCKET, SL_TO_PARTS, SL_ROW_WORKER);
@@ -236,18 +245,38 @@ Test(split, splits_outlive_the_dataplane)
 /* Back to parts before all were gathered: they may move again. */
 Test(split, a_change_of_mind)
 {
-	struct rig *g = settled(1);
+	struct rig *g = apart();
 
-	split(g, 1);
-	ask(g, FIRST + 2, 0, SL_ROW_WORKER);
-	cr_assert_eq(moves_start(&g->dp), 1);
-	cr_assert(handover_check(&g->worker[1]));
 	ask(g, BUCKET, SL_TO_PARTS, SL_ROW_WORKER);
 	cr_assert_eq(moves_start(&g->dp), 1);
 	ask(g, BUCKET, SL_TO_PARTS, SL_ROW_SPLIT);
 	cr_expect_eq(moves_start(&g->dp), 0);
 	cr_expect_eq(row_load(&g->rows[FIRST]).mode, SL_ROW_WORKER);
 	cr_expect_eq(row_load(&g->rows[FIRST + 2]).mode, SL_ROW_WORKER);
+	rig_free(g);
+}
+
+/* Parts that go elsewhere are announced to balancers (platform/announce.h) before they are
+ * gathered.
+ */
+Test(split, gathering_is_announced)
+{
+	struct rig *g = apart();
+
+	g->control.told_ns = sl_announce_now() + 10000000000u; /* it speaks, for long */
+	ask(g, BUCKET, SL_TO_PARTS, SL_ROW_WORKER);
+	cr_expect_eq(moves_start(&g->dp), 0);
+	cr_expect_eq(row_load(&g->rows[FIRST + 2]).worker, 0);
+	cr_expect_eq(row_load(&g->rows[FIRST + 2]).next, 1 + 1);
+	cr_expect_eq(row_load(&g->rows[FIRST]).next, 0, "it stays where it is");
+	g->dp.announced_ns = g->control.told_ns + 1;
+	cr_expect_eq(moves_start(&g->dp), 0, "not told yet");
+	g->control.told_ns += 2;
+	cr_expect_eq(moves_start(&g->dp), 1);
+	expect_word(g, FIRST + 2, 0, 1);
+	cr_assert(handover_check(&g->worker[0]));
+	cr_expect_eq(moves_start(&g->dp), 1);
+	expect_word(g, BUCKET, SL_TO_PARTS, 1);
 	rig_free(g);
 }
 

@@ -17,6 +17,7 @@
 #include "cli/sample.h"
 #include "cli/target.h"
 #include "dataplane/word.h"
+#include "platform/announce.h"
 #include "platform/rpc.h"
 
 struct move_config {
@@ -130,12 +131,37 @@ static bool store_row(struct sl_instance *inst, uint32_t bucket, uint16_t worker
 
 		if (row.mode == SL_ROW_STAYS || !move_settle(inst, bucket, row.worker, deadline))
 			return false;
-		row.worker = worker;
+		row = row_to(row, worker);
 		row.mode = SL_ROW_WORKER;
 		if (__atomic_compare_exchange_n(&inst->rows[bucket], &seen, row_pack(row), false,
 						__ATOMIC_RELEASE, __ATOMIC_RELAXED))
 			return true;
 	}
+}
+
+/* Announced, and told: or nobody tells, or not in time. */
+static void announce_rows(struct sl_instance *inst, const struct move_words *w)
+{
+	const struct timespec pause = {.tv_nsec = SL_ANNOUNCE_POLL_NS};
+	uint64_t since;
+
+	if (!sl_announce_heard(inst->control, sl_announce_now()))
+		return;
+	for (unsigned i = 0; i < w->n; i++)
+		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++)
+			sl_announce_row(&inst->rows[b],
+					__atomic_load_n(&inst->rows[b], __ATOMIC_ACQUIRE),
+					(uint16_t)w->range[i].worker);
+	since = sl_announce_now();
+	while (sl_announce_state(inst->control, since, sl_announce_now()) == SL_ANNOUNCED_WAIT)
+		nanosleep(&pause, NULL);
+}
+
+static void withdraw_rows(struct sl_instance *inst, const struct move_words *w)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		for (uint32_t b = w->range[i].first; b <= w->range[i].last; b++)
+			sl_announce_withdraw(&inst->rows[b], (uint16_t)w->range[i].worker);
 }
 
 static int store_rows(struct sl_instance *inst, const struct move_words *w, uint64_t deadline,
@@ -216,7 +242,7 @@ static int carry_out(struct sl_instance *inst, const struct move_words *w, uint6
 		     struct sl_error *err)
 {
 	struct sl_move *moves = calloc(SL_MOVE_LOG, sizeof(*moves));
-	uint64_t deadline = sample_clock() + wait, seq;
+	uint64_t deadline, seq;
 	unsigned late = 0;
 	json_t *rows;
 	int ret;
@@ -224,9 +250,13 @@ static int carry_out(struct sl_instance *inst, const struct move_words *w, uint6
 	if (!moves)
 		return sl_error_set(err, -ENOMEM, "no memory");
 	seq = latest_seq(inst, moves);
+	announce_rows(inst, w);
+	deadline = sample_clock() + wait;
 	ret = store_rows(inst, w, deadline, err);
-	if (ret)
+	if (ret) {
+		withdraw_rows(inst, w);
 		goto out;
+	}
 	rows = watch(inst, w, deadline, seq, moves, &late);
 	output_rows(rows, columns);
 	if (late && wait)

@@ -67,6 +67,8 @@ VALUE(started, LOAD(s->inst->control->moves_started))
 VALUE(refused, LOAD(s->inst->control->moves_refused))
 VALUE(planned, s->moves)
 VALUE(plans, s->plans)
+VALUE(plans_told, s->plans_told)
+VALUE(plans_late, s->plans_late)
 VALUE(rounds, s->rounds)
 VALUE(highest, s->last.plan.before)
 VALUE(bound, s->last.plan.bound)
@@ -86,6 +88,10 @@ static const struct instance_metric instance_metrics[] = {
 	{"sluice_balance_paused", "gauge", "1 while the daemon moves nothing.", v_paused},
 	{"sluice_balance_rounds_total", "counter", "Rounds of the control loop.", v_rounds},
 	{"sluice_balance_plans_total", "counter", "Plans that moved buckets.", v_plans},
+	{"sluice_balance_plans_told_total", "counter",
+	 "Plans that load balancers were told of before.", v_plans_told},
+	{"sluice_balance_plans_late_total", "counter",
+	 "Plans that were not put off any longer for the agent that tells.", v_plans_late},
 	{"sluice_balance_moves_total", "counter", "Rows that the daemon stored.", v_planned},
 	{"sluice_moves_started_total", "counter",
 	 "Moves that the dataplane began, by whomever "

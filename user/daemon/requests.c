@@ -131,13 +131,15 @@ static json_t *served_json(const struct served *s)
 	const struct sl_tick_result *r = &s->last;
 
 	return json_pack(
-		"{s:s,s:b,s:b,s:b,s:s,s:f,s:f,s:f,s:i,s:f,s:o,s:o,s:I,s:I,s:I,s:I,s:f,s:f,s:o,s:o}",
+		"{s:s,s:b,s:b,s:b,s:s,s:f,s:f,s:f,s:i,s:f,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,"
+		"s:o,s:o}",
 		"instance", s->inst->name, "paused", s->paused, "enabled", s->balance.enabled,
 		"dataplane", s->dataplane, "verdict", sl_tick_verdict_name(r->verdict), "highest",
 		r->plan.before, "planned", r->plan.after, "bound", r->plan.bound, "elephant",
 		r->plan.elephant, "elephant_load", elephant_load(s), "elephant_flows",
 		elephant_json(s), "stuck", stuck_json(r), "rounds", (json_int_t)s->rounds, "plans",
-		(json_int_t)s->plans, "moves", (json_int_t)s->moves, "pinned",
+		(json_int_t)s->plans, "plans_told", (json_int_t)s->plans_told, "plans_late",
+		(json_int_t)s->plans_late, "moves", (json_int_t)s->moves, "pinned",
 		(json_int_t)pinned_count(s), "round_us", (double)s->round_ns / 1e3, "tick_ms",
 		(double)r->next_ns / 1e6, "load", demand_json(s), "elastic", elastic_json(s));
 }

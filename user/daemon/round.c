@@ -2,6 +2,7 @@
 /* One round of the control loop, and what it tells the operator. */
 #include "daemon/log.h"
 #include "daemon/served.h"
+#include "platform/announce.h"
 #include "platform/clock.h"
 #include "platform/elephant.h"
 #include "platform/nic_state.h"
@@ -137,6 +138,11 @@ static void watch_dataplane(struct served *s)
 	s->incarnation = incarnation;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 void served_round(struct served *s, uint64_t now_ns)
 {
 	uint64_t began = sl_clock_thread_ns(), tenants;
@@ -145,12 +151,19 @@ void served_round(struct served *s, uint64_t now_ns)
 
 	watch_dataplane(s);
 	if (!s->dataplane) {
+		served_withdraw(s);
 		s->due_ns = now_ns + IDLE_NS;
 		return;
 	}
 	tenants = served_tenants_round(s, now_ns);
+	if (served_announced(s, now_ns)) {
+		if (!s->due_ns)
+			s->tick_due_ns = 0;
+		s->due_ns = sooner(now_ns + SL_ANNOUNCE_POLL_NS, tenants);
+		return;
+	}
 	if (s->due_ns && now_ns < s->tick_due_ns) {
-		s->due_ns = tenants < s->tick_due_ns ? tenants : s->tick_due_ns;
+		s->due_ns = sooner(s->tick_due_ns, tenants);
 		return;
 	}
 	sample = served_sample(s, now_ns);
@@ -166,7 +179,8 @@ void served_round(struct served *s, uint64_t now_ns)
 	s->round_mean_ns += ((double)s->round_ns - s->round_mean_ns) / ROUND_MEAN;
 	if ((double)r.next_ns < s->round_mean_ns * ROUND_SHARE)
 		r.next_ns = (uint64_t)(s->round_mean_ns * ROUND_SHARE);
-	s->tick_due_ns = s->due_ns = now_ns + r.next_ns;
-	if (tenants < s->due_ns)
-		s->due_ns = tenants;
+	s->tick_due_ns = now_ns + r.next_ns;
+	s->due_ns = sooner(s->tick_due_ns, tenants);
+	if (s->announced_n)
+		s->due_ns = sooner(s->due_ns, now_ns + SL_ANNOUNCE_POLL_NS);
 }

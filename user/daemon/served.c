@@ -43,6 +43,7 @@ void served_configure(struct served *s, const struct sl_balance_config *balance)
 	struct sl_tick_opts opts = tick_opts(balance);
 
 	s->balance = *balance;
+	served_withdraw(s);
 	sl_tick_configure(s->tick, &opts);
 	pin_all(s);
 	s->due_ns = 0;
@@ -76,7 +77,8 @@ struct served *served_new(struct sl_instance *inst, const struct sl_balance_conf
 	s->workers = calloc(inst->max_workers, sizeof(*s->workers));
 	s->buckets = calloc(inst->buckets, sizeof(*s->buckets));
 	s->pinned = calloc(inst->buckets, sizeof(*s->pinned));
-	if (!s->tick || !s->workers || !s->buckets || !s->pinned) {
+	s->announced = calloc(inst->buckets, sizeof(*s->announced));
+	if (!s->tick || !s->workers || !s->buckets || !s->pinned || !s->announced) {
 		served_free(s);
 		return NULL;
 	}
@@ -90,10 +92,12 @@ void served_free(struct served *s)
 	if (!s)
 		return;
 	served_tenants_free(s);
+	served_withdraw(s);
 	sl_tick_free(s->tick);
 	free(s->workers);
 	free(s->buckets);
 	free(s->pinned);
+	free(s->announced);
 	sl_instance_close(s->inst);
 	free(s);
 }
@@ -101,6 +105,7 @@ void served_free(struct served *s)
 void served_pause(struct served *s, bool paused)
 {
 	s->paused = paused;
+	served_withdraw(s);
 	s->due_ns = 0;
 	served_state_save(s);
 }
@@ -109,6 +114,7 @@ void served_pin(struct served *s, uint32_t first, uint32_t last, bool pinned)
 {
 	for (uint32_t b = first; b <= last && b < s->inst->buckets; b++)
 		s->pinned[b] = pinned;
+	served_withdraw(s);
 	pin_all(s);
 	served_state_save(s);
 }

@@ -35,6 +35,10 @@ struct served {
 	unsigned reported_awake; /* workers; 0: nothing said yet */
 	uint32_t plan; /* number of the latest plan, in the rows it wrote */
 	uint64_t rounds, plans, moves, moves_skipped;
+	struct sl_plan_move *announced; /* [buckets] a plan that balancers are told of before */
+	unsigned announced_n; /* 0: there is none */
+	uint64_t announced_ns;
+	uint64_t plans_told, plans_late; /* balancers knew before, or were not waited for longer */
 	uint64_t round_ns; /* CPU time of the latest round */
 	double round_mean_ns; /* of the latest few */
 	struct sl_tick_result last; /* of the latest round; `moves` is not valid */
@@ -66,8 +70,16 @@ ino_t served_pin_inode(const char *name);
 struct sl_sample served_sample(struct served *s, uint64_t now_ns);
 
 /* --- apply.c */
-/* Store the rows of a plan and wake the dataplane. Returns the rows stored. */
+/*
+ * Store the rows of a plan and wake the dataplane; or announce them (platform/announce.h), and
+ * served_announced() stores them. Instead of the plan before, if that is announced still. Returns
+ * the rows.
+ */
 unsigned served_apply(struct served *s, const struct sl_plan_move *moves, unsigned n);
+/* Store an announced plan when it is time to. True: it is not yet. */
+bool served_announced(struct served *s, uint64_t now_ns);
+/* It is not carried out. */
+void served_withdraw(struct served *s);
 /* The bucket's row gets this mode and stays otherwise; one that is to be split keeps its own. */
 void served_mark(struct served *s, uint32_t bucket, enum sl_row_mode mode);
 

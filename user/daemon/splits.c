@@ -15,7 +15,7 @@ static bool wish(struct served *s, uint32_t bucket, enum sl_row_mode mode)
 	struct sl_row row;
 
 	__builtin_memcpy(&row, &old, sizeof(row));
-	row.mode = (uint16_t)mode;
+	row.mode = (uint8_t)mode;
 	__builtin_memcpy(&word, &row, sizeof(word));
 	if (!__atomic_compare_exchange_n(at, &old, word, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		return false;

@@ -286,6 +286,7 @@ struct sl_dataplane {
 	int lock_fd;
 	uint64_t move_seq;
 	uint32_t epoch; /* the latest published; housekeeping */
+	uint64_t announced_ns; /* when housekeeping last announced a move of its own; or 0 */
 	bool draining; /* the slots are empty for good; housekeeping, then the closing thread */
 	_Atomic bool failed; /* an interface is gone */
 	char failure[256];

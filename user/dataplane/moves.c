@@ -8,6 +8,7 @@
 #include "dataplane/moves.h"
 #include "dataplane/split.h"
 #include "dataplane/worker.h"
+#include "platform/announce.h"
 #include "platform/clock.h"
 
 /* A leaving worker still has its sockets: a row that names it is carried out, and its bucket then
@@ -47,7 +48,7 @@ static void settle_bucket(struct sl_instance *inst, uint32_t bucket, bool deal, 
 	struct sl_owner word;
 
 	if (!split_settles(inst, bucket, &row.worker) && (deal || row.worker >= workers))
-		row.worker = deal_bucket(inst, bucket, workers);
+		row = row_to(row, deal_bucket(inst, bucket, workers));
 	if (row.worker != row_load(&inst->rows[bucket]).worker)
 		__atomic_store_n(&inst->rows[bucket], row_pack(row), __ATOMIC_RELEASE);
 	word = (struct sl_owner){.owner = row.worker, .next = row.worker, .epoch = epoch};
@@ -80,9 +81,8 @@ void moves_settle(struct sl_dataplane *dp)
 /* Written by hand, or planned for a worker that has left since. */
 static void refuse(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint16_t owner)
 {
-	struct sl_row row = row_unpack(seen);
+	struct sl_row row = row_to(row_unpack(seen), owner);
 
-	row.worker = owner;
 	/* a newer row must not be lost: then the next round decides on that one */
 	if (__atomic_compare_exchange_n(&dp->inst->rows[bucket], &seen, row_pack(row), false,
 					__ATOMIC_RELEASE, __ATOMIC_RELAXED))
@@ -194,20 +194,36 @@ unsigned moves_start(struct sl_dataplane *dp)
 	return n;
 }
 
+bool moves_announced(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint16_t to)
+{
+	const struct sl_control *c = dp->inst->control;
+	const struct sl_row row = row_unpack(seen);
+	const uint64_t now = sl_clock_ns();
+
+	if (row.worker == to || !sl_announce_heard(c, now))
+		return true;
+	if (row.next == to + 1)
+		return sl_announce_state(c, dp->announced_ns, now) != SL_ANNOUNCED_WAIT;
+	if (sl_announce_row(&dp->inst->rows[bucket], seen, to))
+		dp->announced_ns = sl_announce_now();
+	return false;
+}
+
 void moves_vacate(struct sl_dataplane *dp, unsigned n)
 {
 	for (uint32_t b = 0; b < dp->inst->buckets; b++) {
 		uint64_t seen = __atomic_load_n(&dp->inst->rows[b], __ATOMIC_ACQUIRE);
 		struct sl_owner word = owner_load(&dp->inst->owners[b]);
 		struct sl_row row = row_unpack(seen);
+		uint16_t to = deal_bucket(dp->inst, b, n);
 
 		/* a row is only moved on: the move under way, or asked for, ends first */
 		if (row.worker < n || word.owner != word.next || row.worker != word.owner ||
-		    row.worker >= SL_MAX_WORKERS || split_gathers(dp->inst, b))
+		    row.worker >= SL_MAX_WORKERS || split_gathers(dp->inst, b) ||
+		    !moves_announced(dp, b, seen, to))
 			continue;
-		row.worker = deal_bucket(dp->inst, b, n);
-		__atomic_compare_exchange_n(&dp->inst->rows[b], &seen, row_pack(row), false,
-					    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n(&dp->inst->rows[b], &seen, row_pack(row_to(row, to)),
+					    false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	}
 }
 

@@ -29,7 +29,14 @@ uint32_t moves_epoch(struct sl_dataplane *dp);
 bool moves_serves(const struct sl_dataplane *dp, unsigned id);
 void moves_log(struct sl_dataplane *dp, uint32_t bucket, struct sl_owner word, uint64_t now);
 
-/* Deal the rows of workers `n` and above out to the workers below. */
+/*
+ * A move of housekeeping's own is announced before it is asked for, see platform/announce.h. True:
+ * the row, seen as `seen`, may be stored now.
+ */
+bool moves_announced(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint16_t to);
+
+/* Deal the rows of workers `n` and above out to the workers below, once they are announced: to be
+ * called until it is done. */
 void moves_vacate(struct sl_dataplane *dp, unsigned n);
 
 /* Does worker `id` own, expect or stand in the row of any bucket? */

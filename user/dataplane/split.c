@@ -77,10 +77,9 @@ bool split_settles(const struct sl_instance *inst, uint32_t bucket, uint16_t *to
 static void refuse(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint16_t worker,
 		   enum sl_row_mode mode)
 {
-	struct sl_row row = row_unpack(seen);
+	struct sl_row row = row_to(row_unpack(seen), worker);
 
-	row.worker = worker;
-	row.mode = (uint16_t)mode;
+	row.mode = (uint8_t)mode;
 	if (swap(&dp->inst->rows[bucket], seen, row_pack(row)))
 		stat_add(&dp->inst->control->moves_refused, 1);
 }
@@ -118,7 +117,7 @@ static bool begin(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint3
 		store_word(inst, p, (struct sl_owner){SL_TO_NONE, owner, epoch});
 		store_row(inst, p, owner);
 	}
-	row.worker = (uint16_t)(SL_TO_PARTS + split);
+	row = row_to(row, (uint16_t)(SL_TO_PARTS + split));
 	*word = (struct sl_owner){.owner = owner, .next = row.worker, .epoch = epoch};
 	if (!swap(&inst->owners[bucket], old, owner_pack(*word))) {
 		parts_clear(inst, (unsigned)split, epoch);
@@ -156,8 +155,9 @@ static uint16_t gather_where(const struct sl_instance *inst, uint32_t first)
  * the row stays: who compares and swaps cannot write it between here and the parts' words. True:
  * all parts rest at `worker`.
  */
-static bool gather(struct sl_instance *inst, uint32_t first, uint16_t worker)
+static bool gather(struct sl_dataplane *dp, uint32_t first, uint16_t worker)
 {
+	struct sl_instance *inst = dp->inst;
 	bool all = true;
 
 	for (unsigned i = 0; i < SL_SPLIT_PARTS; i++) {
@@ -168,7 +168,8 @@ static bool gather(struct sl_instance *inst, uint32_t first, uint16_t worker)
 		if (o.owner == o.next && row.worker == o.owner &&
 		    (row.worker != worker || row.mode != SL_ROW_STAYS)) {
 			row = (struct sl_row){.worker = worker, .mode = SL_ROW_STAYS};
-			if (!swap(&inst->rows[first + i], seen, row_pack(row)))
+			if (!moves_announced(dp, first + i, seen, worker) ||
+			    !swap(&inst->rows[first + i], seen, row_pack(row)))
 				all = false;
 		}
 		all &= row.worker == worker && row.mode == SL_ROW_STAYS && o.owner == worker &&
@@ -200,12 +201,12 @@ static bool end(struct sl_dataplane *dp, uint32_t bucket, uint64_t seen, uint32_
 	struct sl_row row = row_unpack(seen);
 
 	if (row.worker == word->owner)
-		row.worker = gather_where(inst, first);
+		row = row_to(row, gather_where(inst, first));
 	if (!moves_serves(dp, row.worker)) {
 		refuse(dp, bucket, seen, word->owner, SL_ROW_SPLIT);
 		return false;
 	}
-	if (!gather(inst, first, row.worker))
+	if (!gather(dp, first, row.worker))
 		return false;
 	if (row_unpack(seen).worker == word->owner) {
 		row.mode = SL_ROW_WORKER;

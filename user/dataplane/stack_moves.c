@@ -30,7 +30,7 @@ void stack_moves_settle(struct sl_stack_keeper *k)
 		struct sl_owner word;
 
 		if (n < k->workers || row.worker >= k->workers) {
-			row.worker = sl_deal(b, inst->hash_buckets, k->workers);
+			row = row_to(row, sl_deal(b, inst->hash_buckets, k->workers));
 			__atomic_store_n(&inst->rows[b], row_pack(row), __ATOMIC_RELEASE);
 		}
 		word = (struct sl_owner){.owner = row.worker, .next = row.worker};
@@ -113,7 +113,7 @@ static void refuse(struct sl_stack_keeper *k, uint32_t bucket, struct sl_row row
 {
 	uint64_t seen = row_pack(row);
 
-	row.worker = owner;
+	row = row_to(row, owner);
 	if (__atomic_compare_exchange_n(&k->inst->rows[bucket], &seen, row_pack(row), false,
 					__ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		stat_add(&k->inst->control->moves_refused, 1);

@@ -28,6 +28,14 @@ static inline uint64_t row_pack(struct sl_row row)
 	return word;
 }
 
+/* The row for another worker: nothing is announced of it any more. */
+static inline struct sl_row row_to(struct sl_row row, uint16_t worker)
+{
+	row.worker = worker;
+	row.next = 0;
+	return row;
+}
+
 static inline struct sl_owner owner_unpack(uint64_t word)
 {
 	struct sl_owner owner;

@@ -7,21 +7,19 @@
 #include <string.h>
 
 #include "control/toeplitz.h"
+#include "platform/announce.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
 #include "lb/source.h"
 
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
-static uint8_t entry_of(uint64_t word, unsigned workers)
+static uint8_t entry_of(uint16_t worker, unsigned workers)
 {
-	struct sl_row row;
-
-	memcpy(&row, &word, sizeof(row));
-	if (row.worker < workers)
-		return (uint8_t)row.worker;
-	if (row.worker >= SL_TO_PARTS && row.worker < SL_TO_PARTS + SL_SPLITS)
-		return (uint8_t)(SL_REPORT_SPLIT + row.worker - SL_TO_PARTS);
+	if (worker < workers)
+		return (uint8_t)worker;
+	if (worker >= SL_TO_PARTS && worker < SL_TO_PARTS + SL_SPLITS)
+		return (uint8_t)(SL_REPORT_SPLIT + worker - SL_TO_PARTS);
 	return SL_REPORT_NOBODY;
 }
 
@@ -63,7 +61,8 @@ static int key_of(const struct sl_instance *inst, struct sl_core_table *t)
 	return rc;
 }
 
-int sl_source_table(const struct sl_instance *inst, struct sl_core_table *t, struct sl_error *err)
+int sl_source_table(const struct sl_instance *inst, struct sl_source_plans *plans, uint64_t now,
+		    struct sl_core_table *t, struct sl_error *err)
 {
 	unsigned parts = inst->buckets - inst->hash_buckets;
 	int rc;
@@ -82,10 +81,13 @@ int sl_source_table(const struct sl_instance *inst, struct sl_core_table *t, str
 	t->entries = (uint16_t)inst->hash_buckets;
 	memset(t->fields, SL_REPORT_ADDRESSES | SL_REPORT_PORTS, sizeof(t->fields));
 	for (unsigned i = 0; i < inst->hash_buckets; i++)
-		t->core[i] = entry_of(LOAD(inst->rows[i]), t->cores);
+		t->core[i] =
+			entry_of(sl_announce_read(&inst->rows[i], &plans->since[i], now), t->cores);
 	memset(t->split, SL_REPORT_NOBODY, sizeof(t->split));
 	for (unsigned i = 0; i < parts && i < SL_REPORT_SPLITS; i++) {
-		uint8_t core = entry_of(LOAD(inst->rows[inst->hash_buckets + i]), t->cores);
+		const unsigned b = inst->hash_buckets + i;
+		uint8_t core =
+			entry_of(sl_announce_read(&inst->rows[b], &plans->since[b], now), t->cores);
 
 		if (core < SL_REPORT_SPLIT)
 			t->split[i] = core;

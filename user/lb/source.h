@@ -12,9 +12,17 @@
 
 /* --- Sluice: cores are workers */
 
-/* Rows as they are now; XDP follows each from the instant it is stored. -E2BIG: more buckets than a
- * report has room for. */
-int sl_source_table(const struct sl_instance *inst, struct sl_core_table *t, struct sl_error *err);
+/* Since when the agent knows that a row is about to change: of sl_announce_read(), 0 at first. */
+struct sl_source_plans {
+	uint64_t since[SL_REPORT_ENTRIES + SL_REPORT_SPLITS];
+};
+
+/*
+ * Rows as they are, or are about to be (platform/announce.h), at `now` of sl_announce_now() or
+ * later. -E2BIG: more buckets than a report has room for.
+ */
+int sl_source_table(const struct sl_instance *inst, struct sl_source_plans *plans, uint64_t now,
+		    struct sl_core_table *t, struct sl_error *err);
 
 /* Counters of workers, for loads over the time between two readings. */
 struct sl_source_workers {

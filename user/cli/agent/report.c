@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/target.h"
+#include "platform/announce.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
 #include "lb/config.h"
@@ -20,6 +21,9 @@
 
 #define MS 1000000ull
 #define ROUND_NS (5 * MS) /* a row that changed is seen so late at most */
+/* From here to a balancer's map: what is moved waits for it, see platform/announce.h. In a data
+ * centre it is some 0.1 ms, and the receiver has to get its CPU. */
+#define WAY_NS (2 * MS)
 #define AGAIN_NS (1000 * MS) /* a table that did not change is sent again: datagrams get lost */
 #define MAX_IDS 64
 #define MAX_TARGETS 8
@@ -69,6 +73,12 @@ struct reporter {
 	/* of Sluice */
 	struct sl_instance *inst;
 	struct sl_source_workers before;
+	struct sl_source_plans plans;
+	uint64_t looked_ns; /* when the table was read last and, if another, sent; 0: it was not */
+	uint64_t told_ns; /* what we said last of sl_announce_told() */
+	uint64_t second_ns; /* since when another agent says it; 0: none */
+	bool changed; /* by the latest look */
+	bool warned;
 	/* of a NIC */
 	unsigned cpu[MAX_QUEUES];
 	unsigned queues;
@@ -252,11 +262,11 @@ static void send_loads(struct reporter *r, const struct sl_core_loads *loads)
 
 /* --- rounds */
 
-static int read_table(struct reporter *r, struct sl_error *err)
+static int read_table(struct reporter *r, uint64_t now, struct sl_error *err)
 {
 	return r->config->nic ? sl_source_nic_table(sl_rss_kernel(), r->config->iface, r->cpu,
 						    r->queues, &r->table, err)
-			      : sl_source_table(r->inst, &r->table, err);
+			      : sl_source_table(r->inst, &r->plans, now, &r->table, err);
 }
 
 static void report_loads(struct reporter *r, uint64_t now)
@@ -279,18 +289,43 @@ static void report_loads(struct reporter *r, uint64_t now)
 	send_loads(r, &loads);
 }
 
+/* What the look before found is with the balancers by now. */
+static void say_told(struct reporter *r, uint64_t now)
+{
+	if (r->config->nic || !r->looked_ns)
+		return;
+	if (sl_announce_told(r->inst->control, &r->told_ns, r->looked_ns)) {
+		r->second_ns = 0;
+		return;
+	}
+	if (!r->second_ns)
+		r->second_ns = now;
+	/* one that was killed seems to speak for a while */
+	if (r->warned || now - r->second_ns < AGAIN_NS)
+		return;
+	r->warned = true;
+	fprintf(stderr,
+		"another agent reports from %s: moves wait for that one, and our balancers hear of "
+		"them after; name all of them with --to of one agent\n",
+		r->inst->name);
+}
+
 /* A NIC's table is asked for by system calls that drivers may be slow at: with the loads only. */
 static int round_of(struct reporter *r, struct sl_error *err)
 {
-	uint64_t now = sl_clock_ns();
+	uint64_t now = sl_announce_now();
 	bool due = now - r->loads_ns >= r->config->interval;
 
+	say_told(r, now);
+	r->changed = false;
 	if (due || !r->config->nic) {
-		int rc = read_table(r, err);
+		int rc = read_table(r, now, err);
 
 		if (rc)
 			return rc;
-		if (memcmp(&r->table, &r->sent, sizeof(r->sent)) != 0) {
+		r->looked_ns = now;
+		r->changed = memcmp(&r->table, &r->sent, sizeof(r->sent)) != 0;
+		if (r->changed) {
 			r->sent = r->table;
 			r->number++;
 			send_table(r);
@@ -308,6 +343,17 @@ static int round_of(struct reporter *r, struct sl_error *err)
 	return 0;
 }
 
+static void leave(struct reporter *r)
+{
+	if (!r->inst)
+		return;
+	sl_announce_leave(r->inst->control, &r->told_ns);
+	sl_instance_close(r->inst);
+	r->inst = NULL;
+	r->looked_ns = 0;
+	memset(&r->plans, 0, sizeof(r->plans));
+}
+
 /* Without a dataplane its flows go nowhere: the balancer is told nothing, and goes by the hash. */
 static int keep_open(struct reporter *r, struct sl_error *err)
 {
@@ -315,9 +361,7 @@ static int keep_open(struct reporter *r, struct sl_error *err)
 
 	if (r->config->nic || (r->inst && sl_instance_running(r->inst)))
 		return 0;
-	if (r->inst)
-		sl_instance_close(r->inst);
-	r->inst = NULL;
+	leave(r);
 	rc = target_open(r->config->iface, &r->inst, err);
 	if (rc)
 		return rc;
@@ -341,7 +385,7 @@ static int serve(struct reporter *r)
 	if (rc && rc != -EAGAIN)
 		return opt_refuse(&agent_report_spec, rc, &err);
 	if (!rc)
-		rc = read_table(r, &err);
+		rc = read_table(r, sl_announce_now(), &err);
 	if (rc && rc != -EAGAIN)
 		return opt_refuse(&agent_report_spec, rc, &err);
 	sl_source_cpus_read(&r->cpus);
@@ -350,7 +394,7 @@ static int serve(struct reporter *r)
 		rc = keep_open(r, &err);
 		if (!rc)
 			rc = round_of(r, &err);
-		wait_ns(rc ? AGAIN_NS / 5 : ROUND_NS);
+		wait_ns(rc ? AGAIN_NS / 5 : r->changed ? WAY_NS : ROUND_NS);
 	}
 	return 0;
 }
@@ -376,8 +420,7 @@ int agent_report(int argc, char **argv)
 	sigaction(SIGTERM, &sa, NULL);
 	rc = prepare(r, &err);
 	status = rc ? opt_refuse(&agent_report_spec, rc, &err) : serve(r);
-	if (r->inst)
-		sl_instance_close(r->inst);
+	leave(r);
 	for (unsigned i = 0; i < r->fds; i++)
 		close(r->fd[i]);
 	free(r);
