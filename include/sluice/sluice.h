@@ -59,6 +59,8 @@ struct sl_dataplane_opts {
 	bool flow_evict; /* at the bound evict the flow idle longest near by, rather than refuse the
 			    new */
 	uint32_t flow_idle_ms; /* instead of the NFs' own idle times */
+	bool flow_tenants; /* entries of flow tables have room for their tenant even if the instance
+			      has no tenants yet */
 	uint32_t spin_us; /* longest polling before a worker sleeps; default 50 */
 	uint32_t busy_poll_us; /* SO_BUSY_POLL; default off */
 	enum sl_bind_mode bind;

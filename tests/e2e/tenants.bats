@@ -180,6 +180,31 @@ all_of_light() {
 	[ "$(tb_s tenants "$TB_D" -j | jq '.tenants | map(.flows) | add')" = "$(tb_s workers "$TB_D" -j | jq 'map(.flows) | add')" ]
 }
 
+# flow tables of workers that were there before the tenants
+late() { # run arguments
+	three drf
+	tb_s attach "$TB_D" --match all
+	tb_run --workers 1 --flow-memory 2M "$@" --nf conntrack,sink
+	tb_gen "$SLUICE" gen "$TB_G" --src 10.3.0.0/16 --flows 1000 --count 2000 --rate 100000 -j >/dev/null
+	tb_spawn sluiced "$SLUICED" -c "$TB_RUN/sluice.yaml"
+	tb_wait 10 has_tenants
+}
+not_shared() { grep -q 'flow tables are not shared.*--flow-tenants' "$TB_RUN/sluiced.log"; }
+
+@test "tenants that come later have their part of flow tables with --flow-tenants; without it a line says so" {
+	late
+	tb_wait 5 not_shared
+	tenant_is flood '.flows == 0'
+	tb_down
+	TB_GEN_QUEUES=4 tb_up "$NAME"
+	late --flow-tenants
+	! not_shared || false
+	tenant_is flood '.flows == 0' # those of before are nobody's
+	tb_wait 20 all_of_light
+	tenant_is light '.flows == 1000'
+	tenant_is others ".flows > 500 and .flows == $(tb_s workers "$TB_D" -j | jq 'map(.flows) | add') - 1000"
+}
+
 @test "metrics have each tenant; ids outlive the daemon" {
 	local name list=
 	three drf

@@ -29,7 +29,7 @@ struct run_config {
 	uint32_t ring, frame_size, park, spin, busy_poll;
 	uint64_t flow_memory, flow_idle;
 	unsigned flow_policy, bind;
-	bool quiet, verbose;
+	bool flow_tenants, quiet, verbose;
 };
 
 static const char *const policy_words[] = {"refuse", "evict", NULL};
@@ -58,6 +58,8 @@ static const struct opt options[] = {
 		   "at the bound: refuse the new flow (default), or evict an idle one"),
 	OPT_DURATION(struct run_config, flow_idle, 0, "flow-idle", "TIME", 1000000, 0,
 		     "forget flows idle for so long (default: the NF's own, flowcount 60s)"),
+	OPT_FLAG(struct run_config, flow_tenants, 0, "flow-tenants",
+		 "flow tables have room for tenants, which may come later"),
 	OPT_U32(struct run_config, spin, 0, "spin", "US", 1, 1000000,
 		"longest polling without packets before a worker sleeps (default 50 us)"),
 	OPT_U32(struct run_config, busy_poll, 0, "busy-poll", "US", 1, 100000,
@@ -160,6 +162,7 @@ static int make_opts(const struct run_config *config, unsigned *cpus,
 		.flow_memory = config->flow_memory,
 		.flow_evict = config->flow_policy == 1,
 		.flow_idle_ms = (uint32_t)(config->flow_idle / 1000000),
+		.flow_tenants = config->flow_tenants,
 		.spin_us = config->spin,
 		.busy_poll_us = config->busy_poll,
 		.bind = (enum sl_bind_mode)config->bind,
@@ -178,8 +181,8 @@ static int make_stack_opts(const struct run_config *config, unsigned *cpus,
 	unsigned n = 0;
 
 	if (config->nf || config->max_workers || config->frame_size || config->park ||
-	    config->flow_memory || config->flow_policy || config->flow_idle || config->spin ||
-	    config->busy_poll || config->bind)
+	    config->flow_memory || config->flow_policy || config->flow_idle ||
+	    config->flow_tenants || config->spin || config->busy_poll || config->bind)
 		return opt_usage(
 			&spec,
 			"%s is in mode stack: only --workers, --cpus and --ring go with it; "

@@ -108,13 +108,28 @@ static void write_gates(const struct served *s)
 		}
 }
 
+static unsigned running(const struct served *s)
+{
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < s->inst->max_workers; w++)
+		n += LOAD(s->inst->workers[w].state) == SL_WORKER_RUNNING;
+	return n;
+}
+
 static void say(const struct served *s, const struct sl_tenants_config *config)
 {
-	if (config->n)
-		log_line(LOG_NOTICE, "%s: %u tenants, %s", s->inst->name, config->n,
-			 sl_policy_name(config->policy));
-	else
+	if (!config->n) {
 		log_line(LOG_NOTICE, "%s: no tenants any more", s->inst->name);
+		return;
+	}
+	log_line(LOG_NOTICE, "%s: %u tenants, %s", s->inst->name, config->n,
+		 sl_policy_name(config->policy));
+	if (running(s) && !LOAD(s->inst->control->flow_memory))
+		log_line(LOG_WARNING,
+			 "%s: flow tables are not shared, for sluice run was there before the "
+			 "tenants: start it again, at best with --flow-tenants",
+			 s->inst->name);
 }
 
 /* Ids, from the maps or new, and the table. */
@@ -229,11 +244,8 @@ static double count_slots(const struct served *s)
 static double count_cycles(const struct served *s)
 {
 	const uint64_t hz = LOAD(s->inst->control->tsc_hz);
-	unsigned n = 0;
 
-	for (unsigned w = 0; w < s->inst->max_workers; w++)
-		n += LOAD(s->inst->workers[w].state) == SL_WORKER_RUNNING;
-	return (double)n * (double)(hz ? hz : sl_cycles_hz());
+	return (double)running(s) * (double)(hz ? hz : sl_cycles_hz());
 }
 
 uint64_t served_tenants_round(struct served *s, uint64_t now_ns)

@@ -105,10 +105,10 @@ static int check_ready(struct sl_dataplane *dp, struct sl_error *err)
 	return 0;
 }
 
-/* An entry has room for a tenant only where there are tenants as the dataplane starts. */
+/* Room for a tenant may make an entry larger. */
 static bool flows_shared(const struct sl_dataplane *dp)
 {
-	return dp->inst->control->flags & SL_CTL_TENANTS;
+	return dp->opts.flow_tenants || dp->inst->control->flags & SL_CTL_TENANTS;
 }
 
 static void flow_configs(struct sl_dataplane *dp)
