@@ -43,14 +43,15 @@ static __always_inline int lb_known(const struct lb *k, struct lb_choice *c)
 {
 	struct sl_lb_connection key;
 	const struct sl_lb_server *s;
-	const __u32 *id;
-	__u32 server;
+	const __u32 *known;
+	__u32 server, value;
 
 	lb_connection_key(k, c->vip.id, &key);
-	id = bpf_map_lookup_elem(&lb_connections, &key);
-	if (!id)
+	known = bpf_map_lookup_elem(&lb_connections, &key);
+	if (!known)
 		return 0;
-	server = *id;
+	value = *(const volatile __u32 *)known; /* once: server and aim of one entry */
+	server = (__u16)value;
 	s = bpf_map_lookup_elem(&lb_servers, &server);
 	if (!s || s->vip != c->vip.id || (s->state != SL_LB_UP && s->state != SL_LB_DRAIN))
 		return 0;
@@ -58,6 +59,7 @@ static __always_inline int lb_known(const struct lb *k, struct lb_choice *c)
 	if (s->health == SL_LB_FAILING && k->p.proto != SL_IP_TCP)
 		return 0;
 	c->server = server;
+	c->aim = value >> SL_LB_AIM_SHIFT;
 	c->how = SL_LB_TABLE;
 	return 1;
 }

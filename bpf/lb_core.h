@@ -2,97 +2,20 @@
 /*
  * lb_core.h - the server whose core that a connection would reach is the least busy (CrossRSS,
  * CoNEXT 2020). Which core that is follows from the server's key and table as it reported them; the
- * packet is hashed as it will arrive there.
+ * packet is hashed as it will arrive there (lb_core_hash.h).
  *
- * Toeplitz is XOR-linear: H(packet) = H(client's end) ^ H(server's end). The second is made when
- * the server reports, the first once for servers in a row that have the same key.
+ * In a tunnel the flow's own entropy leads to one core of each server, as its ends do without one,
+ * and needs no memory. A connection that is entered in the table anyway can have another entropy
+ * there: then several of each server are compared.
  */
 #ifndef SLUICE_LB_CORE_H
 #define SLUICE_LB_CORE_H
 
-#include "hash.h"
 #include "lb_choose.h"
+#include "lb_core_hash.h"
 
 #define LB_NO_CORE (~0ull) /* load */
-
-/* H(client's end) by the key `key_id`. */
-struct lb_rest {
-	__u32 key_id;
-	__u32 address, port;
-};
-
-/* A server's ends as the connection meets them, and what is known of its cores. */
-struct lb_candidate {
-	__u64 now_ns;
-	__u32 server;
-	__be32 address[4];
-	__u32 port; /* host order */
-	__u32 translated; /* 1: the address is the server's own */
-	__u32 hash;
-	struct lb_rest rest;
-	__u32 flow; /* load of a connection: the same for all that are compared */
-	__u32 looks, n, at; /* so many are looked at, of so many; from there on */
-	/* the least loaded of those before */
-	__u32 best_server, best_core;
-	__u64 best;
-};
-
-/*
- * The share of a word of the input, the `word`th of it. A function, and its loop not unrolled: with
- * its callers it has to do with what stack is left.
- */
-__noinline __u32 lb_toeplitz(const struct sl_lb_cores *c, __u32 word, __u32 value)
-{
-	__u32 hash = 0;
-
-	if (!c || word > 8)
-		return 0;
-#pragma GCC unroll 1
-	for (__u32 i = 0; i < 8; i++, value <<= 4)
-		hash ^= c->toeplitz[8 * word + i][value >> 28];
-	return hash;
-}
-
-/* `word` is where the address begins. */
-static __always_inline __u32 lb_toeplitz_address(const struct sl_lb_cores *c, __u32 v6, __u32 word,
-						 const __be32 *address)
-{
-	__u32 hash = 0;
-
-	if (!v6)
-		return lb_toeplitz(c, word, bpf_ntohl(address[3]));
-#pragma GCC unroll 1
-	for (__u32 i = 0; i < 4; i++)
-		hash ^= lb_toeplitz(c, word + i, bpf_ntohl(address[i]));
-	return hash;
-}
-
-static __always_inline __u32 lb_toeplitz_hash(const struct lb *k, const struct sl_lb_cores *c,
-					      struct lb_candidate *to, __u32 fields)
-{
-	__u32 v6 = k->ends.v6, ports = v6 ? 8 : 2, hash;
-
-	if (to->rest.key_id != c->key_id) {
-		to->rest.key_id = c->key_id;
-		to->rest.address = lb_toeplitz_address(c, v6, 0, k->ends.client);
-		to->rest.port = lb_toeplitz(c, ports, (__u32)k->ends.client_port << 16);
-	}
-	hash = to->rest.address;
-	hash ^= to->translated ? c->address : lb_toeplitz_address(c, v6, v6 ? 4 : 1, to->address);
-	if (fields & SL_REPORT_PORTS)
-		hash ^= to->rest.port ^ lb_toeplitz(c, ports, to->port);
-	return hash;
-}
-
-/* Not inlined, for want of stack. */
-static __noinline __u32 lb_symmetric_hash(const struct lb *k, const struct sl_lb_cores *c,
-					  const struct lb_candidate *to)
-{
-	return k->ends.v6 ? sl_hash_v6(c->symmetric, k->ends.client, to->address,
-				       k->ends.client_port, to->port, k->ends.proto)
-			  : sl_hash_v4(c->symmetric, k->ends.client[3], to->address[3],
-				       k->ends.client_port, to->port, k->ends.proto);
-}
+#define LB_LOOKS 16 /* cores compared for a connection, at most */
 
 static __always_inline int lb_core_fresh(const struct sl_lb_cores *c, __u64 now_ns)
 {
@@ -106,32 +29,6 @@ static __always_inline struct sl_lb_cores *lb_cores_of(const __u32 *server)
 	void *inner = bpf_map_lookup_elem(&lb_cores, &key);
 
 	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
-}
-
-/* Toeplitz over what the server's NIC takes of this packet; 0, or -1: nobody can tell. */
-__noinline int lb_core_toeplitz(const struct lb *k, const struct sl_lb_cores *c,
-				struct lb_candidate *to)
-{
-	__u32 flow, fields;
-
-	if (!k || !c || !to)
-		return -1;
-	flow = (k->ends.proto == SL_IP_UDP ? SL_REPORT_UDP4 : SL_REPORT_TCP4) + !!k->ends.v6;
-	fields = c->fields[flow & (SL_REPORT_FLOWS - 1)];
-	if (!(fields & SL_REPORT_ADDRESSES))
-		return -1;
-	to->hash = lb_toeplitz_hash(k, c, to, fields);
-	return 0;
-}
-
-/* What the server will make of the packet. */
-static __always_inline int lb_core_hash(const struct lb *k, const struct sl_lb_cores *c,
-					struct lb_candidate *to)
-{
-	if (c->hash != SL_REPORT_SYMMETRIC)
-		return lb_core_toeplitz(k, c, to);
-	to->hash = lb_symmetric_hash(k, c, to);
-	return 0;
 }
 
 /* The core that to->hash leads to. */
@@ -161,6 +58,7 @@ __noinline int lb_core_compare(const struct sl_lb_cores *c, struct lb_candidate 
 	to->best = load;
 	to->best_server = to->server;
 	to->best_core = core;
+	to->best_aim = to->aim;
 	return 0;
 }
 
@@ -199,10 +97,33 @@ static __always_inline struct sl_lb_cores *lb_core_meet(const struct lb *k, __u8
 
 	if (!s || s->state != SL_LB_UP)
 		return NULL;
-	to->translated = forward == SL_LB_NAT;
-	__builtin_memcpy(to->address, to->translated ? s->addr : k->ends.vip, 16);
-	to->port = to->translated && s->port ? bpf_ntohs(s->port) : k->ends.vip_port;
+	if (forward == SL_LB_NAT || forward == SL_LB_L2)
+		lb_core_see(k, s, forward, to);
+	else if (lb_core_see_outer(k, s, to, forward))
+		return NULL;
 	return lb_cores_of(&to->server);
+}
+
+/*
+ * How many outer entropies are compared for a server: one, the flow's own, unless the table will
+ * have it. Not of QUIC: its connections leave the table for a connection id.
+ */
+static __always_inline __u32 lb_core_aims(const struct lb_choice *c, const struct lb_candidate *to)
+{
+	if (c->vip.forward == SL_LB_NAT || c->vip.forward == SL_LB_L2 ||
+	    c->vip.keep == SL_LB_KEEP_QUIC || !(c->by_load & LB_INSERT) || !to->looks)
+		return 1;
+	return LB_LOOKS / to->looks;
+}
+
+/* The next of them, or the first of the next server. They differ in the bits of any `spread`. */
+static __always_inline void lb_core_next(const struct sl_lb_table *t, const struct lb *k,
+					 struct lb_candidate *to)
+{
+	if (!to->aimed)
+		lb_core_candidate(t, k, to);
+	to->aim = to->aims > 1 ? lb_entropy(k->hash + ((__u64)to->aimed << 48), 0) : 0;
+	to->aimed = to->aimed + 1 < to->aims ? to->aimed + 1 : 0;
 }
 
 /*
@@ -226,18 +147,21 @@ static __always_inline int lb_core_pick(const struct lb *k, const struct sl_lb_t
 	to->n = t->few_n;
 	to->at = to->n ? (__u32)(k->hash >> 48) * to->n >> 16 : sl_lb_row(k->hash);
 	to->looks = c->vip.candidates;
-	for (__u32 i = 0; i < SL_LB_CANDIDATES && i < to->looks; i++) {
-		if (to->n && i >= to->n)
-			break;
-		lb_core_candidate(t, k, to);
+	if (to->n && to->looks > to->n)
+		to->looks = to->n;
+	to->aims = lb_core_aims(c, to);
+	to->aimed = 0;
+	for (__u32 i = 0; i < LB_LOOKS && i < to->looks * to->aims; i++) {
+		lb_core_next(t, k, to);
 		cores = lb_core_meet(k, c->vip.forward, to);
-		if (cores && !lb_core_hash(k, cores, to))
+		if (cores && !lb_core_hash(cores, to))
 			lb_core_compare(cores, to);
 	}
 	if (to->best == LB_NO_CORE)
 		return -1;
 	lb_core_take(to);
 	c->server = to->best_server;
+	c->aim = to->best_aim;
 	return 0;
 }
 
@@ -265,7 +189,7 @@ static __noinline void lb_core_enter(const struct lb *k, const struct sl_lb_cont
 				     const struct lb_choice *c)
 {
 	if (c->by_load & LB_INSERT)
-		lb_insert(k, c->vip.id, c->server);
+		lb_insert(k, c->vip.id, c->server | (__u32)c->aim << SL_LB_AIM_SHIFT);
 	if (c->by_load & LB_BEGIN)
 		lb_begin(k, ctl, c);
 }

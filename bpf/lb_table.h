@@ -46,12 +46,13 @@ static __always_inline int lb_admit(const struct lb *k, const struct sl_lb_contr
 	return 1;
 }
 
-static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 server)
+/* `value`: the server, and in the upper half its outer entropy. */
+static __always_inline void lb_insert(const struct lb *k, __u16 vip, __u32 value)
 {
 	struct sl_lb_connection key;
 
 	lb_connection_key(k, vip, &key);
-	if (!bpf_map_update_elem(&lb_connections, &key, &server, BPF_ANY))
+	if (!bpf_map_update_elem(&lb_connections, &key, &value, BPF_ANY))
 		lb_count(SL_LB_INSERTED);
 }
 
@@ -69,7 +70,7 @@ __noinline int lb_answered(const struct lb *k, const struct sl_lb_control *ctl, 
 		return 0;
 	lb_connection_key(k, vip, &key);
 	known = bpf_map_lookup_elem(&lb_connections, &key);
-	if (known && *known == server)
+	if (known && (__u16)*known == server)
 		return 0;
 	if (lb_admit(k, ctl))
 		lb_insert(k, vip, server);

@@ -42,6 +42,17 @@ static __always_inline __u16 lb_entropy(__u64 hash, __u16 aim)
 	return aim ? aim : (__u16)(hash >> 48) | 0xc000;
 }
 
+static __always_inline __u8 lb_outer_proto(const struct lb *k, __u8 forward)
+{
+	return forward == SL_LB_GUE ? SL_IP_UDP : k->ends.v6 ? LB_IP_IPV6 : LB_IP_IPIP;
+}
+
+/* The last word of the outer source. */
+static __always_inline __be32 lb_outer_source(const struct sl_lb_tunnel *t, __u16 entropy)
+{
+	return t->source[3] | bpf_htonl(entropy & t->spread);
+}
+
 static __always_inline __u32 lb_outer_size(const struct sl_lb_server *s, __u8 forward)
 {
 	if (forward == SL_LB_L2)
@@ -142,7 +153,7 @@ static __always_inline int lb_put_outer4(struct xdp_md *ctx, const struct lb *k,
 	ip->ttl = LB_OUTER_TTL;
 	ip->protocol = o->proto;
 	ip->check = 0;
-	ip->saddr = t->source[3] | bpf_htonl(o->entropy & t->spread);
+	ip->saddr = lb_outer_source(t, o->entropy);
 	if (k->resolving && !t->foreign)
 		ip->saddr = k->ends.v6 ? bpf_htonl(LB_NOBODY4) : k->p.flow.src[3];
 	ip->daddr = s->addr[3];
@@ -168,7 +179,7 @@ static __always_inline int lb_put_outer6(struct xdp_md *ctx, const struct lb *k,
 	ip->hop_limit = LB_OUTER_TTL;
 	__builtin_memcpy(ip->daddr, s->addr, 16);
 	__builtin_memcpy(ip->saddr, t->source, 16);
-	ip->saddr[3] |= bpf_htonl(o->entropy & t->spread);
+	ip->saddr[3] = lb_outer_source(t, o->entropy);
 	if (k->resolving && !t->foreign && k->ends.v6) {
 		__builtin_memcpy(ip->saddr, k->p.flow.src, 16);
 	} else if (k->resolving && !t->foreign) {
@@ -203,7 +214,7 @@ __noinline int lb_encap(struct xdp_md *ctx, const struct lb *k, const struct lb_
 	o.class = (__u8) class;
 	o.length = k->length + (gue ? sizeof(struct lb_udp) : 0);
 	o.entropy = lb_entropy(k->hash, c->aim);
-	o.proto = gue ? SL_IP_UDP : k->ends.v6 ? LB_IP_IPV6 : LB_IP_IPIP;
+	o.proto = lb_outer_proto(k, c->vip.forward);
 	size = s->v6 ? sizeof(struct sl_ipv6) : sizeof(struct sl_ipv4);
 	if (gue && s->v6)
 		sum = lb_inner_sum(ctx, k);

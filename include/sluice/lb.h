@@ -201,7 +201,12 @@ struct sl_lb_cores {
 };
 #define SL_LB_ADDED_FLOW 16
 
-/* `lb_connections` (LRU): the client's end and the VIP's -> server. XDP writes. */
+/*
+ * `lb_connections` (LRU): the client's end and the VIP's -> the server, and in the upper half what
+ * its outer headers have as their entropy (0: what the hash gives). XDP writes.
+ */
+#define SL_LB_AIM_SHIFT 16
+_Static_assert(SL_LB_MAX_SERVERS <= 1 << SL_LB_AIM_SHIFT, "an id is in the lower half");
 struct sl_lb_connection {
 	__be32 client[4];
 	__be16 client_port, vip_port;

@@ -4,27 +4,9 @@
  * (Toeplitz bit by bit, and the steering program itself on the packet that comes out); the balancer
  * must have chosen the least loaded of them.
  */
-#include "lb_core_rig.h"
-#include "rig.h"
+#include "lb_core_foretell.h"
 
 /* --- what a server makes of a packet, told another way */
-
-/* For every set bit of the input the 32 bits of the key from there on: the definition. */
-static uint32_t toeplitz(const uint8_t *key, const uint8_t *input, unsigned n)
-{
-	uint32_t hash = 0;
-
-	for (unsigned bit = 0; bit < 8 * n; bit++) {
-		uint32_t window = 0;
-
-		if (!(input[bit / 8] >> (7 - bit % 8) & 1))
-			continue;
-		for (unsigned i = 0; i < 32; i++)
-			window = window << 1 | (key[(bit + i) / 8] >> (7 - (bit + i) % 8) & 1);
-		hash ^= window;
-	}
-	return hash;
-}
 
 static unsigned nic_core(const struct server *s, bool v6, unsigned i, uint16_t port, bool ports)
 {
@@ -43,46 +25,6 @@ static unsigned nic_core(const struct server *s, bool v6, unsigned i, uint16_t p
 }
 
 /* --- tests */
-
-/* Loads all different: of four servers' cores one is the least, and nothing added changes that. */
-static void distinct_loads(void)
-{
-	unsigned order[2 * LB_RIG_SERVERS * CORES];
-
-	for (unsigned k = 0; k < 2 * LB_RIG_SERVERS * CORES; k++)
-		order[k] = k;
-	for (unsigned k = 2 * LB_RIG_SERVERS * CORES; k-- > 1;) {
-		unsigned other = draw() % (k + 1), was = order[k];
-
-		order[k] = order[other];
-		order[other] = was;
-	}
-	for (unsigned v6 = 0; v6 < 2; v6++)
-		for (unsigned i = 0; i < LB_RIG_SERVERS; i++) {
-			for (unsigned c = 0; c < CORES; c++)
-				set_load(&servers[v6][i], c,
-					 20 * order[(v6 * LB_RIG_SERVERS + i) * CORES + c]);
-			report(&servers[v6][i]);
-		}
-}
-
-static void set_flow(uint32_t flow)
-{
-	for (unsigned v6 = 0; v6 < 2; v6++)
-		for (unsigned i = 0; i < LB_RIG_SERVERS; i++) {
-			uint32_t id = lb_id(v6, i), zero = 0, map;
-			struct sl_lb_cores c;
-			int fd;
-
-			if (sl_lb_cores_read(&lb, id, &c))
-				continue;
-			c.flow = flow;
-			cr_assert_eq(bpf_map_lookup_elem(lb.map[SL_LB_M_CORES], &id, &map), 0);
-			fd = bpf_map_get_fd_by_id(map);
-			cr_assert_eq(bpf_map_update_elem(fd, &zero, &c, 0), 0);
-			close(fd);
-		}
-}
 
 /* `core_at` is the core that the connection would reach. */
 static void least_loaded_is_chosen(unsigned (*core_at)(bool v6, unsigned i, uint16_t port))
@@ -189,64 +131,21 @@ Test(lb_core, l2_is_hashed_with_the_vip)
 
 /* --- servers that run Sluice: their steering program decides */
 
-static struct rig *steer[2 * LB_RIG_SERVERS];
-
-static void row(struct rig *r, uint32_t bucket, uint8_t core)
-{
-	cr_assert_eq(rig_row(r, bucket,
-			     core < SL_REPORT_SPLIT
-				     ? core
-				     : (uint16_t)(SL_TO_PARTS + core - SL_REPORT_SPLIT)),
-		     0);
-}
-
-static void sluice_server(bool v6, unsigned i)
-{
-	struct server *s = &servers[v6][i];
-	struct rig **r = &steer[v6 * LB_RIG_SERVERS + i];
-	const char *why;
-
-	*r = rig_open(&why);
-	cr_assert_not_null(*r, "%s", why);
-	for (unsigned k = 0; k < SL_HASH_KEY; k++) {
-		uint64_t word;
-
-		memcpy(&word, s->table.key + 8 * k, 8);
-		(*r)->control.hash_key[k] = be64toh(word);
-	}
-	cr_assert_eq(rig_write_control(*r), 0);
-	for (unsigned b = 0; b < 64; b++) /* many go through parts */
-		s->table.core[b * 16] = (uint8_t)(SL_REPORT_SPLIT + draw() % SL_SPLITS);
-	for (unsigned k = 0; k < SL_PARTS; k++)
-		row(*r, SL_DEFAULT_BUCKETS + k, s->table.split[k] = (uint8_t)(draw() % CORES));
-	for (unsigned b = 0; b < SL_DEFAULT_BUCKETS; b++)
-		row(*r, b, s->table.core[b]);
-	for (unsigned c = 0; c < CORES; c++)
-		cr_assert_eq(rig_fill_slot(*r, c), 0);
-}
-
 /* The worker to which the server's program sends what the balancer would send it. */
 static unsigned by_steer(bool v6, unsigned i, uint16_t port)
 {
 	struct rig *r = steer[v6 * LB_RIG_SERVERS + i];
 	struct segment s = {.v6 = v6, .client_port = port, .flags = 2, .options = "", .ttl = 64};
-	struct sl_row at;
-	struct rig_run run;
 	struct frame f;
 	unsigned l4;
 	__be32 server[4];
-	uint32_t bucket;
 
 	segment_build(&s, &f, &l4);
 	lb_server_address(v6, i, server);
 	memcpy(f.b + f.l3 + (v6 ? 24 : 16), (uint8_t *)server + (v6 ? 0 : 12), v6 ? 16 : 4);
 	f.b[l4 + 2] = 8080 >> 8;
 	f.b[l4 + 3] = 8080 & 255;
-	cr_assert_eq(rig_run(r, f.b, f.len, &run), 0);
-	cr_assert_eq(run.verdict, XDP_REDIRECT);
-	bucket = run.meta.bucket;
-	cr_assert_eq(bpf_map_lookup_elem(bpf_map__fd(r->skel->maps.indirection), &bucket, &at), 0);
-	return at.worker;
+	return steered(r, f.b, f.len);
 }
 
 Test(lb_core, sluice_servers_do_what_was_foretold, .timeout = 60)

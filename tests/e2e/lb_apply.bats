@@ -99,8 +99,6 @@ answers() {
 	refused -2 'sign their reports by the secret' lb apply --check "$bad"
 	tcp "$one, select: core, candidates: 9, servers: []" >"$bad"
 	refused -2 'write 1 to 8' lb apply --check "$bad"
-	tcp "$one, select: core, forward: gue, keep: table, servers: []" >"$bad"
-	refused -2 'write forward: nat or l2' lb apply --check "$bad"
 	tcp 'address: 10.9.0.1, servers: [{address: "10.8.0.1:80"}]' >"$bad"
 	refused -2 "leave the servers' ports out" lb apply --check "$bad"
 	tcp "$one, servers: []" | sed 's/^name: .*/name: a.b/' >"$bad"

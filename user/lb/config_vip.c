@@ -268,11 +268,6 @@ static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vi
 				     "keep: none, select: %s: a connection's second packet goes "
 				     "by the hash: write select: hash or keep: table",
 				     sl_lb_select_words[v->select]);
-	if (v->select == SL_LB_BY_CORE && (v->forward == SL_LB_IPIP || v->forward == SL_LB_GUE))
-		return sl_yaml_error(y, item,
-				     "select: core, forward: %s: the server's NIC sees the outer "
-				     "header, not the connection: write forward: nat or l2",
-				     sl_lb_forward_words[v->forward]);
 	if (v->keep == SL_LB_KEEP_SLOT && v->bits != SL_LB_SLOT_BITS)
 		return sl_yaml_error(y, item,
 				     "cookie_bits: with keep: slot it is %d: write that, or leave "
