@@ -65,6 +65,7 @@ static unsigned whose(const struct frame *f)
 
 	cr_assert_eq(out.verdict, XDP_REDIRECT);
 	cr_assert(out.meta.flags & SL_META_TENANT);
+	cr_assert(out.meta.flags & SL_META_TENANT_SET, "by which rules");
 	return out.meta.tenant;
 }
 
@@ -144,6 +145,22 @@ Test(tenants, prefix_port_vlan_and_vni)
 	cr_expect_eq(whose(&f), 5);
 }
 
+/* The first rule that accepts, ports and all. */
+Test(tenants, rules_that_differ_in_ports)
+{
+	static const char *const rules[] = {"10.1.0.0/16,dport=80", "10.1.0.0/16,dport=81-90",
+					    "10.1.0.0/16,proto=udp", NULL};
+	struct frame f;
+
+	tenants(rules);
+	f = udp(SRC, 80);
+	cr_expect_eq(whose(&f), 1);
+	f = udp(SRC, 90);
+	cr_expect_eq(whose(&f), 2);
+	f = udp(SRC, 91);
+	cr_expect_eq(whose(&f), 3);
+}
+
 static const char *const first[] = {"10.1.0.0/16", NULL};
 
 static struct sl_tenant_gate gate(uint32_t tenant)
@@ -215,6 +232,40 @@ Test(tenants, who_gets_in_depends_on_the_ring)
 	cr_expect_eq(passed(RING - 1, 5, 2), 2);
 	cr_expect_eq(passed(RING, 5, 2), 0, "there is no room");
 	cr_expect_eq(passed(200, 2, 5), 5, "who is within its floor is not asked for its share");
+}
+
+/* Of rates in packets and bytes the one that takes longer counts. */
+Test(tenants, long_packets_take_more)
+{
+	const uint64_t second = 1000000000ull << 10;
+	struct frame f = udp(SRC, 9);
+	unsigned n = 0;
+
+	tenants(first);
+	f.len = 500;
+	/* a packet a second, or 500 bytes in ten: 15 of these may come at once */
+	set_gate(1, &(struct sl_tenant_gate){.floor_packet = second,
+					     .floor_byte = second / 50 << 10,
+					     .floor_depth = 145 * second});
+	for (unsigned i = 0; i < 20; i++) {
+		set_ring(256);
+		n += run(&f).verdict == XDP_REDIRECT;
+	}
+	cr_expect_eq(n, 15);
+}
+
+/* The ring is that of the worker that has the packet's part of a bucket. */
+Test(tenants, a_split_bucket_asks_its_parts_worker)
+{
+	const struct frame f = udp(SRC, 9);
+
+	tenants(first);
+	for (uint32_t b = 0; b < SL_DEFAULT_BUCKETS; b++)
+		rig_row(rig, b, SL_TO_PARTS + 1);
+	for (uint32_t p = 0; p < SL_SPLIT_PARTS; p++)
+		rig_row(rig, SL_DEFAULT_BUCKETS + SL_SPLIT_PARTS + p, 0);
+	cr_expect_eq(run(&f).verdict, XDP_REDIRECT);
+	cr_expect_eq(passed(256, 5, 2), 2);
 }
 
 Test(tenants, a_drop_is_counted_and_takes_no_number)

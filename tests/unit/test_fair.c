@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The policies as a scheduler of tasks sees them; DRFQ in test_fair_drfq.c. */
-#include "control/karma.h"
+/* The policies as a scheduler of tasks sees them; DRFQ and Karma: test_fair_*.c. */
 #include "fair_rig.h"
 
 #define SECOND 1000000000ull
@@ -262,40 +261,37 @@ Test(fair, scan_and_tree_decide_alike)
 			agree(p, r);
 }
 
-Test(fair, karma_pays_who_lent)
+/* Share and commitment are both for each unit of weight: 3 and 1 here, of which the first has had
+ * 0.9 for so many half-lives, and the second has `held` since now. */
+static int weighted(double half_lives, double held)
 {
-	struct sl_fair_opts o = {
-		.policy = SL_POLICY_KARMA, .resources = 1, .capacity = {1}, .borrowable = 0.5};
-	const double most = 0x1p49 + 0x1p48, bit = 0x1p46;
-	struct sl_fair *f = make(o, SL_ORDER_AUTO, 2);
+	struct sl_fair_opts o = {.policy = SL_POLICY_SDRF,
+				 .resources = 1,
+				 .capacity = {1},
+				 .half_life = 1,
+				 .no_floor = true};
+	const double most = floor(0.9 * 0x1p50), now = floor(held * 0x1p50), bit = 0x1p30;
+	struct sl_fair *f = make(o, SL_ORDER_AUTO, 0);
+	int first;
 
+	sl_fair_add_user(f, 3);
+	sl_fair_add_user(f, 1);
 	sl_fair_start(f, 0, &most, 1);
-	sl_fair_advance(f, 10 * SECOND);
-	/* guaranteed are 1/4 each; 1/2 borrowed for ten quanta, of it 1/4 from user 1; 1/4 a
-	 * quantum is free for each */
-	cr_assert_float_eq(sl_fair_credits(f, 0), 10 * (0.25 - 0.5), 1e-9);
-	cr_assert_float_eq(sl_fair_credits(f, 1), 10 * (0.25 + 0.25), 1e-9);
-	sl_fair_finish(f, 0, &most);
-	for (unsigned u = 0; u < 2; u++) {
-		const double quarter = 0x1p48;
-
-		sl_fair_start(f, u, &quarter, 1);
-		sl_fair_candidate(f, u, &bit);
-	}
-	cr_assert_eq(sl_fair_first(f), 1);
+	sl_fair_advance(f, (uint64_t)(half_lives * SECOND));
+	sl_fair_start(f, 1, &now, 1);
+	sl_fair_candidate(f, 0, &bit);
+	sl_fair_candidate(f, 1, &bit);
+	first = sl_fair_first(f);
 	sl_fair_free(f);
+	return first;
 }
 
-Test(fair, the_poorest_earn_first)
+Test(fair, sdrf_divides_by_weights)
 {
-	const double credits[4] = {0, 1, 5, 0.5};
-	double lent[4] = {1, 2, 2, 0};
-
-	sl_karma_earn(credits, lent, 4, 2);
-	cr_assert_float_eq(lent[0], 1, 1e-9);
-	cr_assert_float_eq(lent[1], 1, 1e-9);
-	cr_assert_float_eq(lent[2], 0, 1e-9);
-	cr_assert_eq(lent[3], 0);
+	cr_assert_eq(weighted(40, 0.36), 0); /* (0.9 + 0.15) / 1.5, 0.36 / 0.5 */
+	cr_assert_eq(weighted(40, 0.34), 1);
+	cr_assert_eq(weighted(1, 0.32), 1); /* (0.9 + 0.075) / 1.5, 0.32 / 0.5 */
+	cr_assert_eq(weighted(1, 0.33), 0);
 }
 
 Test(fair, settings_that_make_no_sense)

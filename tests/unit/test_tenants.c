@@ -1,121 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Tenants: rules and their overlaps, and what the shares of a made-up instance become. */
+/* What the shares of tenants become, of a made-up instance. */
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/tenant_rules.h"
 #include "control/tenants.h"
 
-static struct sl_tenant_rule rule(const char *text)
-{
-	struct sl_tenant_rule r = {.tenant = 1};
-	char err[256] = "";
-
-	cr_assert_eq(sl_tenant_rule_parse(text, &r, err, sizeof(err)), 0, "%s: %s", text, err);
-	return r;
-}
-
-Test(tenants, text_comes_back)
-{
-	static const char *const texts[] = {"all",
-					    "10.0.0.0/8",
-					    "vlan=7",
-					    "vni=16777215",
-					    "10.0.0.0/8,proto=udp,dport=4789,vlan=0,vni=5",
-					    "vlan=4094,vni=0"};
-
-	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		const struct sl_tenant_rule r = rule(texts[i]);
-		char text[128];
-
-		sl_tenant_rule_format(&r, text, sizeof(text));
-		cr_expect_str_eq(text, texts[i]);
-	}
-}
-
-Test(tenants, text_is_refused)
-{
-	static const struct {
-		const char *text, *part;
-	} bad[] = {{"vlan=4095", "vlan=0 to vlan=4094"},
-		   {"vni=16777216", "vni=16777215"},
-		   {"vlan=", "vlan=0 to"},
-		   {"10.0.0.0/8,pass", "leave out `pass`"},
-		   {"", "no prefix"},
-		   {"vlan=1,10.0.0.1/8", "bits set"},
-		   {"10.0.0.0/8 dport=80", "put commas"},
-		   {"vlan=1 vlan=2", "vlan=0 to"},
-		   {"vlan=1,vlan=2", "two rules"},
-		   {"vni=1, vni=2", "two rules"},
-		   {"vlan=1,port=80,port=443", "two rules"}};
-
-	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct sl_tenant_rule r = {0};
-		char err[256] = "";
-
-		cr_expect_eq(sl_tenant_rule_parse(bad[i].text, &r, err, sizeof(err)), -EINVAL);
-		cr_expect(strstr(err, bad[i].part), "%s: %s", bad[i].text, err);
-	}
-}
-
-Test(tenants, overlap_is_at_the_same_end)
-{
-	static const struct {
-		const char *a, *b;
-		bool overlap;
-	} pairs[] = {
-		{"10.0.0.0/8", "10.1.0.0/16", true},
-		{"10.1.0.0/16", "10.2.0.0/16", false}, /* what goes between them is the first's */
-		{"src=10.1.0.0/16", "10.1.2.0/24", true},
-		{"src=10.1.0.0/16", "dst=10.1.0.0/16", false},
-		{"src=10.1.0.0/16,dst=10.9.0.0/16", "dst=10.9.1.0/24", true},
-		{"src=10.1.0.0/16,dst=10.9.0.0/16", "src=10.2.0.0/16,dst=10.9.0.0/16", false},
-		{"all", "10.0.0.0/8", true},
-		{"vlan=7", "10.0.0.0/8", true},
-		{"vlan=7,10.0.0.0/8", "vlan=8,10.0.0.0/8", false},
-		{"vni=7", "vni=8", false},
-		{"vni=7", "vlan=8", true},
-		{"port=80", "port=443", false},
-		{"port=80-90", "dport=85", true},
-		{"sport=80", "dport=80", false},
-		{"10.1.0.0/16,port=80", "10.1.0.0/16,port=81", false},
-		{"10.0.0.0/8", "2001:db8::/32", false},
-		{"proto=tcp", "proto=udp", false},
-	};
-
-	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		const struct sl_tenant_rule a = rule(pairs[i].a), b = rule(pairs[i].b);
-
-		cr_expect_eq(sl_tenant_rules_overlap(&a, &b), pairs[i].overlap, "%s | %s",
-			     pairs[i].a, pairs[i].b);
-		cr_expect_eq(sl_tenant_rules_overlap(&b, &a), pairs[i].overlap, "%s | %s",
-			     pairs[i].b, pairs[i].a);
-	}
-}
-
-Test(tenants, too_many_rules_are_refused)
-{
-	struct sl_tenant_rule rules[40];
-	struct sl_tenant_match *m = malloc(sizeof(*m));
-	char err[256] = "";
-
-	for (unsigned i = 0; i < 40; i++) {
-		char text[32];
-
-		snprintf(text, sizeof(text), "10.%u.0.0/16", i); /* two rows each */
-		rules[i] = rule(text);
-	}
-	cr_expect_eq(sl_tenant_compile(rules, 40, m, err, sizeof(err)), -E2BIG);
-	cr_expect(strstr(err, "63"));
-	cr_expect_eq(sl_tenant_compile(rules, 31, m, err, sizeof(err)), 0);
-	free(m);
-}
-
-/* --- shares: an instance of 10^9 cycles a second, one queue, sampled each 100 ms */
+/* An instance of 10^9 cycles a second, one queue, sampled each 100 ms */
 
 #define HZ 1e9
 #define LIGHT 1
@@ -129,6 +21,7 @@ struct made {
 	struct sl_tenant_done done[SL_MAX_TENANTS];
 	uint64_t now_ns;
 	unsigned left_out; /* of what is asked; 0: nobody */
+	double flows; /* bytes that flows may take */
 	double pps[SL_MAX_TENANTS], bytes[SL_MAX_TENANTS], cycles[SL_MAX_TENANTS];
 };
 
@@ -156,6 +49,7 @@ static void pass(struct made *m, unsigned ticks)
 		struct sl_tenants_sample s = {.now_ns = m->now_ns += 100000000,
 					      .cycles = HZ,
 					      .slots = 2048,
+					      .flows = m->flows,
 					      .queues = 1,
 					      .arrived = m->arrived,
 					      .done = done};
@@ -328,6 +222,12 @@ Test(tenants, turns_follow_weights_and_commitments)
 	cr_expect_float_eq((double)gate(m, STEADY).turn_norm / gate(m, LIGHT).turn_norm, 2, 1e-3);
 	cr_expect_eq(gate(m, FLOOD).turn_credit, 0);
 	cr_expect_eq(gate(m, STEADY).turn_credit, 200000000, "0.2 s at most");
+	m->opts.half_life = 0.05;
+	sl_tenants_configure(m->t, &m->opts);
+	pass(m, 10);
+	cr_expect_lt(gate(m, STEADY).turn_credit, 200000000);
+	cr_expect_float_eq((double)gate(m, STEADY).turn_credit / gate(m, LIGHT).turn_credit, 2,
+			   1e-3, "seconds, by weight");
 	cr_expect_eq(gate(m, STEADY).turn_byte, 0, "bytes are not scarce");
 	m->opts.bytes = 1e9;
 	sl_tenants_configure(m->t, &m->opts);
@@ -367,6 +267,97 @@ Test(tenants, who_is_configured_again_starts_anew)
 			cr_expect_geq(sl_tenants_view(m->t, FLOOD)->credits, mean);
 		made_free(m);
 	}
+}
+
+/* A few packets say little of what a packet costs. */
+Test(tenants, a_dear_packet_is_no_dear_tenant)
+{
+	struct made *m = made(SL_POLICY_DRF);
+
+	m->pps[LIGHT] = 100e3;
+	pass(m, 30);
+	cr_expect_float_eq(sl_tenants_view(m->t, LIGHT)->cost, 1000, 1);
+	m->pps[LIGHT] = 0;
+	m->done[LIGHT].packets++;
+	m->done[LIGHT].cycles += 1000000;
+	pass(m, 1);
+	cr_expect_float_eq(sl_tenants_view(m->t, LIGHT)->cost, 2000, 10);
+	made_free(m);
+}
+
+/* A burst of a moment ago counts for the floor, as far as what others lean on leaves it room. */
+Test(tenants, the_floor_remembers_a_burst_for_seconds)
+{
+	struct made *m = made(SL_POLICY_DRF);
+
+	m->opts.bytes = 100e6;
+	sl_tenants_configure(m->t, &m->opts);
+	m->bytes[STEADY] = m->bytes[FLOOD] = 1000; /* short of bytes, and of no cycles */
+	m->pps[STEADY] = m->pps[FLOOD] = 1000;
+	m->bytes[LIGHT] = 10;
+	m->pps[LIGHT] = 900e3;
+	pass(m, 30);
+	cr_expect_gt(sl_tenants_view(m->t, LIGHT)->floor, 0.8);
+	m->pps[LIGHT] = 0;
+	pass(m, 10);
+	cr_expect_gt(sl_tenants_view(m->t, LIGHT)->floor, 0.6);
+	pass(m, 200);
+	cr_expect_lt(sl_tenants_view(m->t, LIGHT)->floor, 0.4);
+	made_free(m);
+}
+
+/* Ring places and memory for flows are resources as cycles are. */
+Test(tenants, slots_and_flows_are_shared_too)
+{
+	struct made *m = made(SL_POLICY_DRF);
+
+	m->pps[FLOOD] = 100e3;
+	m->done[FLOOD].slots = 2048 * 0.9;
+	m->done[STEADY].flows = 800e3;
+	m->flows = 1e6;
+	pass(m, 30);
+	cr_expect_eq(sl_tenants_view(m->t, FLOOD)->dominant, SL_TENANT_SLOTS);
+	cr_expect_float_eq(sl_tenants_view(m->t, FLOOD)->demand[SL_TENANT_SLOTS], 0.9, 1e-6);
+	cr_expect_float_eq(sl_tenants_view(m->t, FLOOD)->share, 1, 1e-6);
+	cr_expect_eq(sl_tenants_view(m->t, STEADY)->dominant, SL_TENANT_FLOWS);
+	cr_expect_float_eq(sl_tenants_view(m->t, STEADY)->used[SL_TENANT_FLOWS], 0.8, 1e-6);
+	made_free(m);
+}
+
+/* Three quarters of a tenant's packets come on queue 0, and all of the others' on queue 1. */
+Test(tenants, a_rate_goes_where_the_packets_come)
+{
+	static struct sl_tenant_arrived arrived[2 * SL_MAX_TENANTS];
+	static struct sl_tenant_done done[SL_MAX_TENANTS];
+	struct made *m = made(SL_POLICY_DRF);
+	struct sl_tenants *t = sl_tenants_new(2);
+	struct sl_tenants_sample s = {
+		.cycles = HZ, .slots = 2048, .queues = 2, .arrived = arrived, .done = done};
+	struct sl_tenant_gate g[2];
+
+	m->opts.bytes = 1e9;
+	sl_tenants_configure(t, &m->opts);
+	for (unsigned i = 0; i < 30; i++) {
+		s.now_ns += 100000000;
+		arrived[LIGHT].packets += 3000;
+		arrived[LIGHT].bytes += 300000;
+		arrived[SL_MAX_TENANTS + LIGHT].packets += 1000;
+		arrived[SL_MAX_TENANTS + LIGHT].bytes += 100000;
+		arrived[SL_MAX_TENANTS + FLOOD].packets += 4000;
+		arrived[SL_MAX_TENANTS + FLOOD].bytes += 400000;
+		sl_tenants_run(t, &s);
+	}
+	for (unsigned q = 0; q < 2; q++)
+		sl_tenants_gate(t, q, LIGHT, &g[q]);
+	cr_expect_float_eq(rate(g[0].floor_packet) / rate(g[1].floor_packet), 0.85 / 0.35, 1e-3,
+			   "a tenth more each");
+	cr_expect(g[0].floor_depth >= 1000000ull << 10 && g[0].floor_depth == g[0].share_depth);
+	for (unsigned q = 0; q < 2; q++)
+		sl_tenants_gate(t, q, SL_TENANT_TOTAL, &g[q]);
+	cr_expect_float_eq(rate(g[0].share_byte >> 10), 1e9 * 3 / 8, 1e6);
+	cr_expect_float_eq(rate(g[1].share_byte >> 10), 1e9 * 5 / 8, 1e6);
+	sl_tenants_free(t);
+	made_free(m);
 }
 
 Test(tenants, nothing_is_limited_before_it_is_measured)

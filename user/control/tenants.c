@@ -135,7 +135,7 @@ static void learn_amounts(struct sl_tenants *t, unsigned i, const struct sl_tena
 
 	k->amount[SL_TENANT_CYCLES] = k->view.pps * k->view.cost;
 	k->amount[SL_TENANT_BYTES] = k->view.bps;
-	k->amount[SL_TENANT_FLOWS] = now->flows;
+	k->amount[SL_TENANT_FLOWS] = fmax(now->flows, 0); /* workers are read one by one */
 	k->amount[SL_TENANT_SLOTS] = now->slots;
 	for (unsigned r = 0; r < SL_TENANT_RESOURCES; r++) {
 		const double c = t->capacity[r];

@@ -205,6 +205,12 @@ static void read_arrived(const struct served *s)
 		}
 }
 
+/* A gauge of which only the sum over workers says something; they are read one after the other. */
+static uint64_t not_below_0(uint64_t sum)
+{
+	return (int64_t)sum > 0 ? sum : 0;
+}
+
 static void read_done(const struct served *s, struct sl_tenant_done *done)
 {
 	const struct sl_tenant_work *work = s->inst->tenant_work;
@@ -300,5 +306,7 @@ bool served_tenant_get(const struct served *s, unsigned id, struct served_tenant
 		out->flows += LOAD(k->flows);
 		out->flow_bytes += LOAD(k->flow_bytes);
 	}
+	out->flows = not_below_0(out->flows);
+	out->flow_bytes = not_below_0(out->flow_bytes);
 	return true;
 }

@@ -56,14 +56,15 @@ static void count(unsigned tenant, int flows, int64_t bytes)
 	stat_add(&work_of(here, tenant)->flow_bytes, (uint64_t)bytes);
 }
 
+/* Workers are read one after the other: a flow may be seen to end that was not seen to begin. */
 static uint64_t bytes_of(const struct sl_dataplane *dp, unsigned tenant)
 {
-	uint64_t sum = 0;
+	int64_t sum = 0;
 
 	for (unsigned i = 0; i < dp->workers_max; i++)
-		sum += __atomic_load_n(&work_of(&dp->worker[i], tenant)->flow_bytes,
-				       __ATOMIC_RELAXED);
-	return sum;
+		sum += (int64_t)__atomic_load_n(&work_of(&dp->worker[i], tenant)->flow_bytes,
+						__ATOMIC_RELAXED);
+	return sum > 0 ? (uint64_t)sum : 0;
 }
 
 /*
