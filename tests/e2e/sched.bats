@@ -135,6 +135,13 @@ tasks() {
 	run -1 --separate-stderr env TMPDIR="$PWD/nosuch" "$SLUICE" sched shuffled.csv --sort-memory 1M -s 200,200 -j
 	[[ $stderr == "sluice: shuffled.csv:13110: "*"set TMPDIR" && $stderr != *$'\n'* ]]
 	expect "$(jq 'del(.over_time)' <<<"$output")" '.tasks == 13108' '.complete == false'
+	# no room for the second half MiB
+	run -1 --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 768; exec "$@"' full "$SLUICE" sched shuffled.csv \
+		--sort-memory 1M -s 200,200 --samples 5 -j
+	[[ $stderr == "sluice: shuffled.csv:26218: cannot sort in a file: "* && $stderr != *$'\n'* ]]
+	sorted=$(head -n 26217 shuffled.csv | s - -s 200,200 --samples 5 -j | rounded)
+	expect "$sorted" '.tasks == 26216'
+	[ "$(jq 'del(.complete, .rows)' <<<"$output" | rounded)" = "$(jq -cS 'del(.complete, .rows)' <<<"$sorted")" ]
 }
 
 @test "memory is bounded by the tasks that are open, however many there are" {

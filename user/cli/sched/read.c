@@ -203,6 +203,8 @@ int trace_read(struct trace *t, const char *const *files, unsigned n, struct sl_
 	for (unsigned i = 0; !ret && i < n; i++)
 		ret = read_file(t, files[i], err);
 	sorted = t->sort ? trace_sort_rewind(t->sort) : 0;
+	if (sorted)
+		t->tasks = 0;
 	if (sorted && !ret)
 		ret = sl_error_set(err, sorted,
 				   "cannot sort in a file: %s; make room in /var/tmp, or set "

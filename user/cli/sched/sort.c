@@ -25,7 +25,7 @@ struct trace_sort {
 	size_t record; /* bytes */
 	size_t room, n; /* of the buffer, records */
 	size_t bytes; /* that may be taken */
-	char *buffer;
+	char *buffer, *kept; /* kept: the run that the file had no room for */
 	int fd; /* of the spill file, -1: none yet */
 	off_t end;
 	struct run *run;
@@ -59,6 +59,7 @@ void trace_sort_free(struct trace_sort *s)
 	free(s->run);
 	free(s->heap);
 	free(s->buffer);
+	free(s->kept);
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
@@ -182,10 +183,25 @@ static void sink(struct trace_sort *s, unsigned at)
 	}
 }
 
+/* A disk that is full: the latest run stays in memory. */
+static int keep(struct trace_sort *s)
+{
+	struct run *more = realloc(s->run, (s->runs + 1) * sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	s->run = more;
+	qsort(s->buffer, s->n, s->record, compare);
+	s->run[s->runs++] = (struct run){.chunk = s->buffer, .n = s->n};
+	s->kept = s->buffer;
+	s->buffer = NULL;
+	return 0;
+}
+
 /* Chunks of all runs instead of the buffer that they were sorted in. */
 static int read_back(struct trace_sort *s)
 {
-	int ret = s->n ? spill(s) : 0;
+	int ret = s->n && spill(s) ? keep(s) : 0;
 
 	free(s->buffer);
 	s->buffer = NULL;
@@ -196,6 +212,8 @@ static int read_back(struct trace_sort *s)
 	if (!s->buffer)
 		return ret ? ret : -ENOMEM;
 	for (unsigned i = 0; !ret && i < s->runs; i++) {
+		if (s->run[i].at == s->run[i].end)
+			continue;
 		s->run[i].chunk = s->buffer + i * s->chunk * s->record;
 		ret = refill(s, &s->run[i]);
 	}
