@@ -55,6 +55,16 @@ tenant_is() {
 	}
 }
 
+none_held() { tb_s losses "$TB_D" -j | jq -e '.held == 0'; }
+
+# What came and was not dropped is what was steered, to the packet.
+add_up() {
+	tb_wait 10 none_held
+	losses_hold
+	[ "$(tb_s tenants "$TB_D" -j | jq '.tenants | map(.packets - .drops) | add')" = \
+		"$(tb_s losses "$TB_D" -j | jq .seen)" ]
+}
+
 # gen NAME NET QUEUE ARGS...: from 10.NET.0.0/16, until tb_stop
 source_of() {
 	local name=$1 net=$2 queue=$3
@@ -76,12 +86,16 @@ source_of() {
 
 # A worker that takes 10,000 packets a second at most gets five times that from one tenant.
 @test "a flood dies in XDP, counted for who floods; the others keep theirs" {
+	local pid pids=()
 	three drf
 	serve --workers 1 --nf work:100us,sink
 	source_of steady 2 1 --rate 1000 --duration 30
+	pids+=("$TB_PID")
 	source_of light 1 0 --rate 300 --duration 30
+	pids+=("$TB_PID")
 	sleep 1
 	source_of flood 3 2 --rate 50000 --duration 30
+	pids+=("$TB_PID")
 	tb_wait 10 tenant flood '.drops > 30000' || tenant_is flood '.drops > 30000'
 	SEEN=$(tb_s tenants "$TB_D" -j)
 	expect "$SEEN" '[.tenants[].drops] | add as $all | max > 0.95 * $all' \
@@ -89,6 +103,8 @@ source_of() {
 		'.tenants[] | select(.tenant == "flood") | .demand > 1 and .share < 1 and .drops > 0.3 * .packets' \
 		'.tenants[] | select(.tenant == "steady") | .drops < 0.3 * .packets and .packets > 1000' \
 		'.tenants[] | select(.tenant == "light") | .drops < 0.3 * .packets and .packets > 300'
+	for pid in "${pids[@]}"; do tb_stop "$pid"; done
+	add_up
 }
 
 @test "what others leave is a tenant's at once, and back with them at once" {
