@@ -338,6 +338,6 @@ int sluice_lb(struct xdp_md *ctx)
 	if (rc == SL_PARSE_QUOTE)
 		return lb_steer_quote(ctx, &k, ctl);
 	if (rc != SL_PARSED)
-		return lb_end(SL_LB_PASSED, XDP_PASS);
+		return lb_leave(&k, SL_LB_DROP_MALFORMED);
 	return lb_steer(ctx, &k, ctl);
 }

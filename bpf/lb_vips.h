@@ -118,13 +118,19 @@ __noinline int lb_in_network(const struct lb *k)
 
 /*
  * Not for us, so up the stack; but what is for a VIP's address and none of its services, as a scan
- * of its ports, would only be forwarded by the stack, back to where it came from.
+ * of its ports, would only be forwarded by the stack, back to where it came from. `drop`: how that
+ * is counted.
  */
-static __always_inline int lb_not_ours(const struct lb *k)
+static __always_inline int lb_leave(const struct lb *k, __u32 drop)
 {
 	if (lb_is_vip(k->p.flow.dst) || lb_in_network(k))
-		return lb_end(SL_LB_DROP_NO_VIP, XDP_DROP);
+		return lb_end(drop, XDP_DROP);
 	return lb_end(SL_LB_PASSED, XDP_PASS);
+}
+
+static __always_inline int lb_not_ours(const struct lb *k)
+{
+	return lb_leave(k, SL_LB_DROP_NO_VIP);
 }
 
 /* Is the packet for a VIP? A fragment has no ports: for a VIP's address then. */

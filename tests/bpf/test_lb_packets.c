@@ -59,6 +59,55 @@ Test(lb_packets, what_is_not_for_a_vip_passes_untouched_and_its_other_ports_are_
 	cr_expect_geq(lb_rig_count(&rig, SL_LB_PASSED), 1);
 }
 
+/* 14 bytes of Ethernet and an IP packet of the client's to the VIP, `length` bytes behind its
+ * header. */
+static void ip_packet(struct frame *f, bool v6, uint8_t proto, unsigned length)
+{
+	__be32 client[4], vip[4];
+
+	*f = (struct frame){0};
+	lb_client(v6, client);
+	lb_vip_address(v6, vip);
+	put_ethernet(f, 0, v6 ? SL_ETH_IPV6 : SL_ETH_IPV4);
+	if (v6) {
+		put32(f, 0x60000000);
+		put32(f, length << 16 | (uint32_t)proto << 8 | 64);
+		put_bytes(f, (uint8_t *)client, 16);
+		put_bytes(f, (uint8_t *)vip, 16);
+		return;
+	}
+	put32(f, 0x45000000 | (20 + length));
+	put32(f, 0x12340000);
+	put32(f, 0x40000000 | (uint32_t)proto << 16);
+	put_bytes(f, (uint8_t *)client + 12, 4);
+	put_bytes(f, (uint8_t *)vip + 12, 4);
+}
+
+/* A router looks at no more than the IP header: it would send it back, and get it again. */
+Test(lb_packets, what_cannot_be_read_but_is_for_a_vip_ends_here)
+{
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_SCTP};
+	unsigned n = 0;
+	struct frame f;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	for (unsigned v6 = 0; v6 < 2; v6++)
+		for (unsigned i = 0; i < sizeof(protos); i++, n++) {
+			ip_packet(&f, v6, v6 && i == 2 ? IPPROTO_ICMPV6 : protos[i], 4);
+			put32(&f, 0x4e200050); /* ports, and no more of the header */
+			cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP, "v6 %u, %u", v6, i);
+			f.b[f.l3 + (v6 ? 39 : 19)]++; /* not the VIP's address */
+			cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS, "v6 %u, %u", v6, i);
+		}
+	ip_packet(&f, true, IPPROTO_DSTOPTS, 9 * 8);
+	for (unsigned i = 0; i < 9; i++) { /* more than are looked at */
+		put32(&f, IPPROTO_DSTOPTS << 24 | 0x0104);
+		put32(&f, 0);
+	}
+	cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_MALFORMED), n + 1);
+}
+
 Test(lb_packets, time_to_live_and_fragments)
 {
 	struct segment s;
