@@ -184,8 +184,9 @@ fleet_file() { # BALANCER [I[:STATE]]...
 
 fleet_vip() { # PROTOCOL KEEP FIRST-ID [I[:STATE]]...
 	local i state
-	printf '  - address: %s\n    protocol: %s\n    port: 80\n    keep: %s\n    cookie_bits: %d\n    servers:\n' \
-		"$FLEET_VIP" "$1" "$2" "${FLEET_BITS:-9}"
+	printf '  - address: %s\n    protocol: %s\n    port: 80\n    keep: %s\n' "$FLEET_VIP" "$1" "$2"
+	[ "$2" != cookie ] || printf '    cookie_bits: %d\n' "${FLEET_BITS:-9}"
+	echo '    servers:'
 	for i in "${@:4}"; do
 		state=up
 		[[ $i != *:* ]] || state=${i#*:}

@@ -82,7 +82,7 @@ answers() {
 	refused -2 'keep: it is cookie' lb apply "$bad"
 	tcp "$one, keep: slot, cookie_bits: 10, servers: []" >"$bad"
 	refused -2 'with keep: slot it is 9' lb apply --check "$bad"
-	tcp "$one, servers: []" | sed 's/^vips/slots: 1000\nvips/' >"$bad"
+	tcp "$one, servers: []" 'address: 10.9.0.1, port: 81, keep: slot, servers: []' | sed 's/^vips/slots: 1000\nvips/' >"$bad"
 	refused -2 'slots: it has 262144' lb apply "$bad"
 	tcp "$one, servers: [{address: \"10.8.0.9:80\", id: 0}]" >"$bad"
 	refused -2 "id: 0 is another server's" lb apply "$bad"
@@ -109,6 +109,19 @@ answers() {
 	refused -2 'server 10.8.0.1: id is missing' lb apply --check "$bad"
 	tcp "$one, servers: [{address: 10.8.0.1}, {address: \"10.8.0.1:80\"}]" >"$bad"
 	refused -2 '10.8.0.1:80 is there twice: remove one' lb apply --check "$bad"
+	# any port, and one of them: whose is an answer from there? Of one address it is that port's.
+	local any='address: 10.9.0.2, servers: [{address: 10.8.0.1}]'
+	for i in "$one, servers: [{address: 10.8.0.1}]" 'address: 10.9.0.2, port: 80, servers: [{address: "10.8.0.1:81"}]'; do
+		tcp "$any" "$i" >"$bad"
+		refused -2 'and of a VIP with port any: give it another address for one of them' lb apply --check "$bad"
+		tcp "$i" "$any" >"$bad"
+		refused -2 'and of a VIP with port any: give it another address for one of them' lb apply --check "$bad"
+	done
+	tcp "$any" "${one/0.1,/0.2,}, servers: [{address: 10.8.0.1}]" "$one, servers: [{address: 10.8.0.2}]" >"$bad"
+	lb apply --check "$bad"
+	file "$any" >"$bad" # of UDP
+	echo "  - {$one, servers: [{address: 10.8.0.1}]}" >>"$bad"
+	lb apply --check "$bad"
 	tcp "$one, servers: [{address: \"10.9.0.1:81\"}]" >"$bad"
 	refused -2 "servers[0]: address: it is the VIP's" lb apply --check "$bad"
 	for i in 0.0.0.0 127.0.0.1 224.0.0.1 255.255.255.255 :: ::1 ::1.2.3.4 ::ffff:1.2.3.4 fe80::1 ff02::1; do
@@ -136,6 +149,44 @@ answers() {
 	tcp "$one, servers: []" | sed 's/^name: .*/secret: 00000000000000000000000000000000/' >"$bad"
 	refused -2 '32 hexadecimal digits' lb apply --check "$bad"
 	diff <(echo "$before") <(state)
+}
+
+@test "what would mean nothing beside the other settings is refused, and named" {
+	local settings bad=$BATS_TEST_TMPDIR/bad.yaml top='' secret='secret: 000102030405060708090a0b0c0d0e0f'
+	vip() { file "port: 80, servers: [], $1" | sed "s/protocol: udp, /address: 10.9.0.1, /; s/^vips/$top\nvips/" >"$bad"; }
+	idle() { # PART SETTINGS
+		vip "$2"
+		refused -2 "$1 only: write that, or leave it out" lb apply --check "$bad"
+	}
+	fine() {
+		vip "$1"
+		lb apply --check "$bad"
+	}
+	idle 'candidates is of select: core' 'candidates: 2'
+	idle 'metric is of select: awrr, least and pow2' 'metric: packets'
+	for settings in 'keep: table' 'keep: none' 'forward: l2' 'protocol: udp'; do
+		idle 'cookie_bits is of TCP with keep: cookie or agent' "cookie_bits: 9, $settings"
+	done
+	idle 'check.path is of check.type: http' 'check: {path: /up}'
+	idle 'check.host is of check.type: http' 'protocol: udp, check: {type: udp, send: a, host: b}'
+	idle 'check.status is of check.type: http' 'check: {type: tcp, status: 200}'
+	idle 'check.send is of check.type: udp' 'check: {type: http, send: a}'
+	idle 'check.expect is of check.type: udp' 'check: {expect: a}'
+	fine 'check: {type: off, path: /up, interval: 1s}'
+	fine 'check: {type: http, port: 81}, cookie_bits: 16'
+	top='slots: 1000'
+	idle 'slots is of TCP with keep: slot' ''
+	idle 'slots is of TCP with keep: slot' 'keep: slot, protocol: udp'
+	fine 'keep: slot, cookie_bits: 9'
+	top='refill: 1s'
+	idle 'refill is of select: awrr, least and pow2' 'select: turn'
+	fine 'select: least, metric: bytes'
+	top="$secret\\nreports: 10.9.0.5"
+	idle 'reports is of select: core and metric: cpu' 'select: awrr'
+	fine 'select: pow2, metric: cpu'
+	fine 'select: core, candidates: 2'
+	printf 'version: 1\ninterfaces: [a0]\nslots: 512\nrefill: 1s\nvips: []\n' >"$bad" # none as yet
+	lb apply --check "$bad"
 }
 
 @test "who comes does not begin with the counts of who had its id" {

@@ -24,7 +24,9 @@ run_file() {
 	shift
 	printf 'version: 1\nname: %s\ninterfaces: [%s' "$NAME" "${NAME}b0"
 	for i in 1 2 3; do printf ', %s' "${NAME}b$i"; done
-	printf ']\nrefill: 20ms\nmetrics: 127.0.0.1:9465\nvips:\n  - {address: 10.9.9.9, port: 80, %s, servers: [' "$settings"
+	echo ]
+	[[ $settings != *select:\ @(awrr|least|pow2)* ]] || echo 'refill: 20ms'
+	printf 'metrics: 127.0.0.1:9465\nvips:\n  - {address: 10.9.9.9, port: 80, %s, servers: [' "$settings"
 	for i in "$@"; do printf '{address: "10.7.%s.2:8080", state: %s},' "${i%:*}" "$(state_of "$i")"; done
 	printf ']}\n'
 }

@@ -7,12 +7,12 @@
 
 #include "control/lb_select.h"
 #include "platform/config_values.h"
+#include "lb/config_idle.h"
 #include "lb/config_secret.h"
 #include "lb/config_vip.h"
 #include "platform/pin.h"
 
 #define INSERTS_DEFAULT 125000 /* per CPU and second: what Katran takes for a flood */
-#define REFILL_DEFAULT_NS 100000000
 
 static SL_YAML_SETTER(set_metrics)
 {
@@ -122,42 +122,69 @@ static int check_networks(struct sl_yaml *y, const yaml_node_t *root, const stru
 	return 0;
 }
 
+static __be16 port_of(const struct sl_lb_vip_config *v, const struct sl_lb_server_config *s)
+{
+	return s->port ? s->port : v->key.port;
+}
+
+/* Both get a client's packets from the balancer under another address than they answer from. */
+static bool share(const struct sl_lb_vip_config *v, const struct sl_lb_server_config *s,
+		  const struct sl_lb_vip_config *w, const struct sl_lb_server_config *t)
+{
+	return v->key.proto == w->key.proto && !memcmp(s->addr, t->addr, sizeof(s->addr)) &&
+	       (v == w || (v->forward == SL_LB_NAT && w->forward == SL_LB_NAT));
+}
+
+/* Is a port of `t` one of all the ports of `s`? Not where it is the port of one address. */
+static bool within_any(const struct sl_lb_vip_config *v, const struct sl_lb_vip_config *w,
+		       const struct sl_lb_server_config *t)
+{
+	return !v->key.port && w->key.port &&
+	       (memcmp(v->key.addr, w->key.addr, sizeof(v->key.addr)) != 0 ||
+		port_of(w, t) != w->key.port);
+}
+
 /*
  * Under NAT, VIPs cannot share a server's end: its answers would have two VIPs to come from.
  */
+static int check_pair(struct sl_yaml *y, const yaml_node_t *root, const struct sl_lb_vip_config *v,
+		      const struct sl_lb_server_config *s, const struct sl_lb_vip_config *w,
+		      const struct sl_lb_server_config *t)
+{
+	const __be16 sp = port_of(v, s), tp = port_of(w, t);
+	char end[64];
+
+	if (s->id >= 0 && s->id == t->id)
+		return sl_yaml_error(y, root, "id: %d is given to two servers: change one", s->id);
+	if (!share(v, s, w, t))
+		return 0;
+	sl_lb_end_text(s->addr, s->v6, sp ? sp : tp, end, sizeof(end));
+	if (sp == tp)
+		return sl_yaml_error(y, root, "servers: %s is there twice%s", end,
+				     v == w ? ": remove one"
+					    : ", and its answers could be of either VIP: give it a "
+					      "port for each");
+	if (within_any(v, w, t) || within_any(w, v, s))
+		return sl_yaml_error(y, root,
+				     "servers: %s is of a VIP with a port and of a VIP with port "
+				     "any: give it another address for one of them",
+				     end);
+	return 0;
+}
+
 static int check_ends(struct sl_yaml *y, const yaml_node_t *root, const struct sl_lb_config *c)
 {
-	for (unsigned a = 0; a < c->vips_n; a++)
-		for (unsigned i = 0; i < c->vips[a].servers_n; i++)
-			for (unsigned b = 0; b <= a; b++)
-				for (unsigned k = 0; k < (b == a ? i : c->vips[b].servers_n); k++) {
-					const struct sl_lb_server_config *s =
-						&c->vips[a].servers[i];
-					const struct sl_lb_server_config *t =
-						&c->vips[b].servers[k];
-					__be16 sp = s->port ? s->port : c->vips[a].key.port;
-					__be16 tp = t->port ? t->port : c->vips[b].key.port;
-					char end[64];
+	int rc = 0;
 
-					if (s->id >= 0 && s->id == t->id)
-						return sl_yaml_error(y, root,
-								     "id: %d is given to two "
-								     "servers: change one",
-								     s->id);
-					if (a != b && (c->vips[a].forward != SL_LB_NAT ||
-						       c->vips[b].forward != SL_LB_NAT))
-						continue;
-					if (c->vips[a].key.proto != c->vips[b].key.proto ||
-					    sp != tp || memcmp(s->addr, t->addr, sizeof(s->addr)))
-						continue;
-					sl_lb_end_text(s->addr, s->v6, sp, end, sizeof(end));
-					return sl_yaml_error(
-						y, root, "servers: %s is there twice%s", end,
-						a == b ? ": remove one"
-						       : ", and its answers could be of either "
-							 "VIP: give it a port for each");
-				}
-	return 0;
+	for (unsigned a = 0; !rc && a < c->vips_n; a++)
+		for (unsigned i = 0; !rc && i < c->vips[a].servers_n; i++)
+			for (unsigned b = 0; !rc && b <= a; b++)
+				for (unsigned k = 0; !rc && k < (b == a ? i : c->vips[b].servers_n);
+				     k++)
+					rc = check_pair(y, root, &c->vips[a],
+							&c->vips[a].servers[i], &c->vips[b],
+							&c->vips[b].servers[k]);
+	return rc;
 }
 
 /* A secret that nobody was told cannot sign. */
@@ -183,10 +210,7 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 	yaml_node_t *root;
 	int rc = sl_yaml_open(&y, file, err);
 
-	*config = (struct sl_lb_config){.name = "lb",
-					.phase = -1,
-					.inserts_max = INSERTS_DEFAULT,
-					.refill_ns = REFILL_DEFAULT_NS};
+	*config = (struct sl_lb_config){.name = "lb", .phase = -1, .inserts_max = INSERTS_DEFAULT};
 	if (rc)
 		return rc;
 	root = yaml_document_get_root_node(&y.doc);
@@ -205,6 +229,8 @@ int sl_lb_config_read(const char *file, struct sl_lb_config *config, struct sl_e
 		rc = check_ends(&y, root, config);
 	if (!rc)
 		rc = sl_lb_secret_check(&y, root, config);
+	if (!rc)
+		rc = sl_lb_check_idle_file(&y, root, config);
 	yaml_document_delete(&y.doc);
 	if (rc)
 		sl_lb_config_free(config);

@@ -111,13 +111,18 @@ static const struct sl_yaml_field fields[] = {
 
 void sl_lb_check_default(struct sl_lb_check_config *c)
 {
-	*c = (struct sl_lb_check_config){.interval_ns = 2000000000,
-					 .timeout_ns = 1000000000,
-					 .rise = 2,
-					 .fall = 3,
-					 .status_min = 200,
-					 .status_max = 399,
-					 .path = "/"};
+	*c = (struct sl_lb_check_config){
+		.interval_ns = 2000000000, .timeout_ns = 1000000000, .rise = 2, .fall = 3};
+}
+
+void sl_lb_check_fill_in(struct sl_lb_check_config *c)
+{
+	if (!*c->path)
+		strcpy(c->path, "/");
+	if (c->status_min)
+		return;
+	c->status_min = 200;
+	c->status_max = 399;
 }
 
 int sl_lb_set_check(struct sl_yaml *y, const yaml_node_t *node, void *base,

@@ -7,6 +7,8 @@
 #include "platform/yaml.h"
 
 void sl_lb_check_default(struct sl_lb_check_config *c);
+/* What was not said of path and status. */
+void sl_lb_check_fill_in(struct sl_lb_check_config *c);
 /* A mapping, or the type alone. */
 SL_YAML_SETTER(sl_lb_set_check);
 /* What the VIP speaks against, or -EINVAL; the whole item has been read. */

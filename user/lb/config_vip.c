@@ -9,10 +9,9 @@
 #include "control/lb_select.h"
 #include "lb/config_check.h"
 #include "lb/config_direct.h"
+#include "lb/config_idle.h"
 #include "lb/config_quic.h"
 #include "lb/config_vip.h"
-
-#define KEEP_UNSAID UINT_MAX
 
 const char *const sl_lb_state_words[] = {"absent", "up", "drain", "down", NULL};
 const char *const sl_lb_forward_words[] = {"nat", "l2", "ipip", "gue", NULL};
@@ -256,11 +255,8 @@ static int check_vip(struct sl_yaml *y, const yaml_node_t *item, struct sl_lb_vi
 {
 	int rc = sl_lb_check_forward(y, item, v);
 
-	if (rc)
-		return rc;
-	if (v->keep == KEEP_UNSAID)
-		v->keep = v->forward == SL_LB_NAT ? SL_LB_KEEP_COOKIE : SL_LB_KEEP_TABLE;
-	rc = check_servers(y, item, v);
+	if (!rc)
+		rc = check_servers(y, item, v);
 	if (rc)
 		return rc;
 	if (v->key.proto == IPPROTO_TCP && v->keep == SL_LB_KEEP_NONE && v->select != SL_LB_BY_HASH)
@@ -298,17 +294,20 @@ static int add_vip(struct sl_yaml *y, const yaml_node_t *item, unsigned i, void 
 	c->vips = grown;
 	c->vips_n = i + 1;
 	v = &c->vips[i];
-	*v = (struct sl_lb_vip_config){.key.proto = IPPROTO_TCP,
-				       .keep = KEEP_UNSAID,
-				       .bits = SL_LB_COOKIE_DEFAULT,
-				       .candidates = SL_LB_CANDIDATES};
+	*v = (struct sl_lb_vip_config){
+		.key.proto = IPPROTO_TCP, .keep = SL_LB_UNSAID, .metric = SL_LB_UNSAID};
 	sl_lb_check_default(&v->check);
 	rc = sl_yaml_mapping(y, item, vip_fields, v);
 	if (rc)
 		return rc;
 	if (!v->key.addr[0] && !v->key.addr[1] && !v->key.addr[2] && !v->key.addr[3])
 		return sl_yaml_error(y, item, "address is missing: write one such as 192.0.2.1");
-	rc = check_vip(y, item, v);
+	if (v->keep == SL_LB_UNSAID)
+		v->keep = v->forward == SL_LB_NAT ? SL_LB_KEEP_COOKIE : SL_LB_KEEP_TABLE;
+	rc = sl_lb_check_idle(y, item, v);
+	sl_lb_fill_in(v);
+	if (!rc)
+		rc = check_vip(y, item, v);
 	if (rc)
 		return rc;
 	for (unsigned k = 0; k < i; k++)
