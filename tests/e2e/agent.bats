@@ -216,8 +216,43 @@ turned_away() { # ADDRESS COUNT
 	[ ! -e "/sys/fs/bpf/sluice/agent-1/$NAME-b" ]
 	refused 'another network namespace' at c "$SLUICE" agent show -n "$NAME"
 	refused 'is not there' agent detach lo
+	refused 'is not there' agent detach s0 nosuch
+	refused 'is not there' agent detach s0 lo
+	expect "$(agent show -j)" '.interfaces == ["s0"]'
+	agent detach s0 s0
 	refused -2 'unknown verb' agent nosuch
 	refused -2 'a verb is missing' at s "$SLUICE" agent
+}
+
+@test "an interface that cannot be had is left as it was; those that are gone take no room" {
+	local i egress='tc filter show dev s1 egress'
+	at s ip link add s1 type veth peer name s2
+	at s tc qdisc add dev s1 clsact
+	compile "$BATS_TEST_TMPDIR/other.o" <<-'END'
+		#include <linux/bpf.h>
+		#include <bpf/bpf_helpers.h>
+		SEC("tc") int other(struct __sk_buff *skb) { return -1; }
+		char _license[] SEC("license") = "GPL";
+	END
+	at s tc filter add dev s1 ingress pref 1 protocol ip bpf da obj "$BATS_TEST_TMPDIR/other.o" sec tc
+	refused 's1: no filter of tc' agent attach s0 s1 --vip 10.9.9.9
+	[ -z "$(at s $egress)" ]
+	! at s tc qdisc show dev s0 | grep -q clsact || return 1
+	[ ! -e "/sys/fs/bpf/sluice/agent-1/$NAME" ]
+	agent attach lo --vip 10.9.9.9
+	refused 's1: no filter of tc' agent attach s0 s1 --vip 10.9.9.9
+	[ -z "$(at s $egress)" ]
+	expect "$(agent show -j)" '.interfaces == ["lo"]'
+	agent attach s0 --vip 10.9.9.9
+	at s tc filter del dev s0 egress # somebody's hand: the other way is still there
+	agent detach
+	[ -z "$(at s tc filter show dev s0 ingress)" ]
+	for i in {1..32}; do echo "link add c$i type veth peer name d$i"; done | at s ip -batch -
+	agent attach c{1..32} --vip 10.9.9.9
+	agent attach d{1..32} --vip 10.9.9.9
+	for i in {1..32}; do echo "link del c$i"; done | at s ip -batch -
+	agent attach s0 --vip 10.9.9.9
+	expect "$(agent show -j)" '.interfaces == ["s0"]'
 }
 
 @test "an agent whose network namespace is gone is none, and leaves nothing" {

@@ -150,6 +150,23 @@ out:
 	return status;
 }
 
+/* On all of these interfaces, or on none that it was not on before. */
+static int put_on_ifaces(const struct sl_agent *agent, const struct opt_list *ifaces,
+			 struct sl_error *err)
+{
+	bool fresh[OPT_LIST_MAX] = {false};
+	int rc = 0;
+
+	for (unsigned i = 0; i < ifaces->n && rc >= 0; i++) {
+		rc = sl_agent_attach(agent, ifaces->v[i], err);
+		fresh[i] = rc > 0;
+	}
+	for (unsigned i = 0; rc < 0 && i < ifaces->n; i++)
+		if (fresh[i])
+			sl_agent_detach(agent, ifaces->v[i]);
+	return rc < 0 ? rc : 0;
+}
+
 /* Secrets first: a service without one would write another's cookies. */
 static int put_on(const struct agent_options *options, const struct sl_lb_config *lb,
 		  const struct sl_agent_config *config)
@@ -160,14 +177,15 @@ static int put_on(const struct agent_options *options, const struct sl_lb_config
 	int rc = sl_agent_claim(options->name, &agent, &created, &err);
 
 	if (!rc) {
+		sl_agent_tidy(&agent);
 		for (unsigned i = 0; !rc && i < options->ifaces.n; i++)
 			rc = sl_agent_check(&agent, options->ifaces.v[i], &err);
 		if (!rc && options->file)
 			rc = sl_agent_secrets(&agent, lb, &err);
 		if (!rc)
 			rc = sl_agent_apply(&agent, config, &err);
-		for (unsigned i = 0; !rc && i < options->ifaces.n; i++)
-			rc = sl_agent_attach(&agent, options->ifaces.v[i], &err);
+		if (!rc)
+			rc = put_on_ifaces(&agent, &options->ifaces, &err);
 		if (rc && created)
 			sl_agent_remove(&agent);
 		sl_agent_close(&agent);
@@ -379,7 +397,9 @@ static int detach(int argc, char **argv)
 	if (rc)
 		return opt_refuse(&detach_spec, rc, &err);
 	for (unsigned i = 0; !rc && i < options.ifaces.n; i++)
-		rc = sl_agent_detach(&agent, options.ifaces.v[i], &err);
+		rc = sl_agent_there(&agent, options.ifaces.v[i], &err);
+	for (unsigned i = 0; !rc && i < options.ifaces.n; i++)
+		sl_agent_detach(&agent, options.ifaces.v[i]);
 	if (!options.ifaces.n)
 		sl_agent_remove(&agent);
 	sl_agent_close(&agent);

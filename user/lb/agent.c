@@ -307,74 +307,109 @@ int sl_agent_check(const struct sl_agent *agent, const char *ifname, struct sl_e
 	return rc;
 }
 
+static void take_off(const struct sl_agent *agent, unsigned ifindex,
+		     const struct sl_agent_port *port)
+{
+	for (unsigned i = 0; i < HOOKS; i++)
+		if (ours(agent, ifindex, i))
+			sl_tc_detach(ifindex, hooks[i].way);
+	if (port->qdisc)
+		sl_tc_tidy(ifindex);
+	bpf_map_delete_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex);
+}
+
 int sl_agent_attach(const struct sl_agent *agent, const char *ifname, struct sl_error *err)
 {
 	unsigned ifindex = if_nametoindex(ifname);
 	int rc = sl_agent_check(agent, ifname, err);
 	struct sl_agent_port port = {0};
-	bool made;
+	bool made, there;
 
 	if (rc)
 		return rc;
-	bpf_map_lookup_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port);
-	for (unsigned i = 0; i < HOOKS; i++) {
+	there = !bpf_map_lookup_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port);
+	for (unsigned i = 0; !rc && i < HOOKS; i++) {
 		if (ours(agent, ifindex, i))
 			continue;
 		rc = sl_tc_attach(ifindex, hooks[i].way, agent->fd[hooks[i].prog], &made);
 		port.qdisc |= made;
-		if (rc)
-			return hook_error(ifname, rc, err);
 	}
-	if (bpf_map_update_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port, BPF_ANY))
-		return sl_error_set(err, -errno, "agent_ports: %s", strerror(errno));
-	return 0;
+	if (rc)
+		hook_error(ifname, rc, err);
+	else if (bpf_map_update_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port, BPF_ANY))
+		rc = sl_error_set(err, -errno, "agent_ports: %s", strerror(errno));
+	if (rc && !there)
+		take_off(agent, ifindex, &port);
+	return rc ? rc : !there;
 }
 
-static void take_off(const struct sl_agent *agent, unsigned ifindex)
-{
-	struct sl_agent_port port = {0};
-
-	bpf_map_lookup_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port);
-	for (unsigned i = 0; i < HOOKS; i++)
-		if (ours(agent, ifindex, i))
-			sl_tc_detach(ifindex, hooks[i].way);
-	if (port.qdisc)
-		sl_tc_tidy(ifindex);
-	bpf_map_delete_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex);
-}
-
-int sl_agent_detach(const struct sl_agent *agent, const char *ifname, struct sl_error *err)
+int sl_agent_there(const struct sl_agent *agent, const char *ifname, struct sl_error *err)
 {
 	unsigned ifindex = if_nametoindex(ifname);
 	struct sl_agent_port port;
 
-	if (!ifindex || bpf_map_lookup_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port))
-		return sl_error_set(err, -ENOENT,
-				    "%s: agent \"%s\" is not there: `sluice agent show` says where "
-				    "it is",
-				    ifname, agent->name);
-	take_off(agent, ifindex);
-	return 0;
+	if (ifindex && !bpf_map_lookup_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port))
+		return 0;
+	return sl_error_set(err, -ENOENT,
+			    "%s: agent \"%s\" is not there: `sluice agent show` says where it is",
+			    ifname, agent->name);
+}
+
+void sl_agent_detach(const struct sl_agent *agent, const char *ifname)
+{
+	unsigned ifindex = if_nametoindex(ifname);
+	struct sl_agent_port port;
+
+	if (!bpf_map_lookup_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex, &port))
+		take_off(agent, ifindex, &port);
+}
+
+/* All that were ever attached; *gone: no program of ours is there. */
+static unsigned ports(const struct sl_agent *agent, unsigned ifindex[SL_AGENT_MAX_IFACES],
+		      bool gone[SL_AGENT_MAX_IFACES])
+{
+	unsigned n = get_keys(agent->fd[SL_AGENT_O_PORTS], ifindex, sizeof(*ifindex),
+			      SL_AGENT_MAX_IFACES);
+
+	for (unsigned i = 0; i < n; i++) {
+		gone[i] = true;
+		for (unsigned h = 0; h < HOOKS; h++)
+			gone[i] &= !ours(agent, ifindex[i], h);
+	}
+	return n;
+}
+
+void sl_agent_tidy(const struct sl_agent *agent)
+{
+	unsigned ifindex[SL_AGENT_MAX_IFACES], n;
+	bool gone[SL_AGENT_MAX_IFACES];
+
+	n = ports(agent, ifindex, gone);
+	for (unsigned i = 0; i < n; i++)
+		if (gone[i])
+			bpf_map_delete_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex[i]);
 }
 
 void sl_agent_ifaces(const struct sl_agent *agent, unsigned ifindex[SL_AGENT_MAX_IFACES + 1])
 {
-	unsigned n = get_keys(agent->fd[SL_AGENT_O_PORTS], ifindex, sizeof(*ifindex),
-			      SL_AGENT_MAX_IFACES),
-		 there = 0;
+	unsigned all[SL_AGENT_MAX_IFACES], n, there = 0;
+	bool gone[SL_AGENT_MAX_IFACES];
 
+	n = ports(agent, all, gone);
 	for (unsigned i = 0; i < n; i++)
-		if (ours(agent, ifindex[i], 0)) /* else the interface is gone */
-			ifindex[there++] = ifindex[i];
+		if (!gone[i])
+			ifindex[there++] = all[i];
 	ifindex[there] = 0;
 }
 
 void sl_agent_remove(const struct sl_agent *agent)
 {
 	unsigned ifindex[SL_AGENT_MAX_IFACES + 1];
+	struct sl_agent_port port;
 
 	sl_agent_ifaces(agent, ifindex);
 	for (unsigned i = 0; ifindex[i]; i++)
-		take_off(agent, ifindex[i]);
+		if (!bpf_map_lookup_elem(agent->fd[SL_AGENT_O_PORTS], &ifindex[i], &port))
+			take_off(agent, ifindex[i], &port);
 	sl_pinned_remove(KIND, agent->name, names, SL_AGENT_OBJECTS);
 }

@@ -61,10 +61,17 @@ int sl_agent_read(const struct sl_agent *agent, struct sl_agent_config *config);
 
 /* Could they be put there? */
 int sl_agent_check(const struct sl_agent *agent, const char *ifname, struct sl_error *err);
-/* Put the programs on an interface of this network namespace, unless they are there. */
+/*
+ * Put the programs on an interface of this network namespace: 1, or 0 if it was there. Where they
+ * cannot be had it is as it was before.
+ */
 int sl_agent_attach(const struct sl_agent *agent, const char *ifname, struct sl_error *err);
 /* -ENOENT: it is not there. */
-int sl_agent_detach(const struct sl_agent *agent, const char *ifname, struct sl_error *err);
+int sl_agent_there(const struct sl_agent *agent, const char *ifname, struct sl_error *err);
+/* Nothing if it is not there. */
+void sl_agent_detach(const struct sl_agent *agent, const char *ifname);
+/* Forget interfaces that are gone. */
+void sl_agent_tidy(const struct sl_agent *agent);
 /* Interfaces that it is on: their indexes, ended by 0. */
 void sl_agent_ifaces(const struct sl_agent *agent, unsigned ifindex[SL_AGENT_MAX_IFACES + 1]);
 /* Off all interfaces, and everything forgotten. */
