@@ -266,7 +266,7 @@ struct sl_lb_control {
 			   */
 	__u64 slot_key[2]; /* SipHash key of `lb_slots`: this balancer's own, and stays */
 	__u32 slot_blocks; /* entries of `lb_slots`; a power of two */
-	__u32 resv;
+	__u32 next_id; /* of a server, once all have been used: the one after the last given anew */
 	__u64 netns; /* inode of the network namespace whose interfaces these are; 0: not said */
 };
 _Static_assert(sizeof(struct sl_lb_control) == 80, "no holes");

@@ -206,6 +206,22 @@ answers() {
 	expect "$(lb show -n "$NAME" -j)" '.vips[0] | .packets == 0 and .servers[0].packets == 0'
 }
 
+@test "an id that was given back rests for as long as there are others, all used or not" {
+	local list='' i seen=''
+	tcp() { apply "$@" 2>/dev/null; }
+	apply() {
+		file "$@" | sed 's/protocol: udp, //' >"$BATS_TEST_TMPDIR/lb.yaml"
+		lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	}
+	for i in {1..126}; do list+="{address: 10.8.0.$i}, "; done
+	tcp "address: 10.9.0.1, port: 80, cookie_bits: 8, servers: [$list]"
+	for i in 201 202 203 204 205 206; do # cookies of 8 bits have 128
+		tcp "address: 10.9.0.1, port: 80, cookie_bits: 8, servers: [{address: 10.8.0.$i}]"
+		seen+="$(lb show -n "$NAME" -j | jq '.vips[0].servers[0].id') "
+	done
+	[ "$seen" = "126 127 0 1 2 3 " ] || { echo "$seen"; false; }
+}
+
 @test "set changes what it is told, and finds a server with its VIP's port" {
 	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, state: drain}, {address: 10.8.0.2}]'
 	lb set -n "$NAME" 10.8.0.1 -w 7

@@ -68,7 +68,7 @@ static int apply(int argc, char **argv)
 	if (!rc) {
 		rc = sl_lb_apply(&lb, &file, &err);
 		if (rc && created)
-			sl_lb_remove(&lb);
+			sl_lb_forget(&lb);
 		sl_lb_unlock(&lb); /* servers that do not answer take seconds */
 		if (!rc)
 			probe_clocks(&lb);
@@ -258,8 +258,7 @@ static int forget(const struct sl_lb *lb)
 {
 	struct sl_lb gone = *lb;
 
-	sl_lb_neighbours_release(lb);
-	sl_lb_remove(&gone);
+	sl_lb_forget(&gone);
 	return 0;
 }
 

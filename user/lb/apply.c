@@ -298,29 +298,30 @@ static void remove_vips(const struct sl_lb *lb, const struct sl_lb_config *confi
 	}
 }
 
-static int check_control(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
+static int read_control(const struct sl_lb *lb, struct sl_lb_control *ctl, struct sl_error *err)
 {
-	struct sl_lb_control ctl;
 	uint32_t zero = 0;
 
-	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
-		return refused(err, "lb_control");
-	return sl_secret_check(ctl.key, ctl.phase, config, err);
+	return bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, ctl)
+		       ? refused(err, "lb_control")
+		       : 0;
 }
 
-static int apply_control(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
+static int apply_control(struct sl_lb *lb, const struct sl_lb_config *config, uint32_t next_id,
+			 struct sl_error *err)
 {
 	struct sl_lb_control ctl;
-	uint32_t zero = 0;
+	int rc = read_control(lb, &ctl, err);
 
-	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
-		return refused(err, "lb_control");
+	if (rc)
+		return rc;
 	if (!ctl.slot_key[0] && !ctl.slot_key[1] &&
 	    getrandom(ctl.slot_key, sizeof(ctl.slot_key), 0) != sizeof(ctl.slot_key))
 		return refused(err, "a secret");
 	ctl.slot_blocks = sl_lb_slots(lb) / SL_LB_BLOCK_SLOTS;
 	ctl.inserts_max = config->inserts_max;
 	ctl.netns = sl_netns_self();
+	ctl.next_id = next_id;
 	return sl_secret_store(lb->map[SL_LB_M_CONTROL], &ctl, ctl.key, &ctl.phase, config)
 		       ? refused(err, "lb_control")
 		       : 0;
@@ -354,17 +355,20 @@ static int apply_vips(const struct sl_lb *lb, const struct sl_lb_config *config,
 int sl_lb_apply(struct sl_lb *lb, const struct sl_lb_config *config, struct sl_error *err)
 {
 	struct sl_lb_vip_entry *vips;
-	uint16_t *ids;
+	struct sl_lb_control ctl;
+	uint16_t *ids = NULL;
 	unsigned n;
 	int rc = sl_lb_vips(lb, &vips, &n);
 
 	if (rc)
 		return sl_error_set(err, rc, "cannot read the VIPs: %s", strerror(-rc));
-	rc = sl_lb_check(lb, config, vips, n, &ids, err);
+	rc = read_control(lb, &ctl, err);
 	if (!rc)
-		rc = check_control(lb, config, err);
+		rc = sl_lb_check(lb, config, vips, n, &ids, &ctl.next_id, err);
 	if (!rc)
-		rc = apply_control(lb, config, err);
+		rc = sl_secret_check(ctl.key, ctl.phase, config, err);
+	if (!rc)
+		rc = apply_control(lb, config, ctl.next_id, err);
 	if (!rc)
 		rc = apply_vips(lb, config, vips, n, ids, err);
 	if (!rc)
@@ -456,14 +460,16 @@ int sl_lb_rotate(struct sl_lb *lb, const __u64 secret[2], struct sl_error *err)
 {
 	struct sl_lb_control ctl;
 	uint32_t zero = 0;
+	int rc;
 
 	if (has_agents(lb))
 		return sl_error_set(err, -EBUSY,
 				    "VIPs with keep: agent need their servers to know the secret: "
 				    "change secret and secret_phase in the file, apply it here and "
 				    "then give it to the agents");
-	if (bpf_map_lookup_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl))
-		return refused(err, "lb_control");
+	rc = read_control(lb, &ctl, err);
+	if (rc)
+		return rc;
 	memcpy(ctl.key[(ctl.phase & 1) ^ 1], secret, 16);
 	/* first the secret, then its use */
 	if (bpf_map_update_elem(lb->map[SL_LB_M_CONTROL], &zero, &ctl, BPF_ANY))

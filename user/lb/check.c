@@ -18,6 +18,7 @@ struct plan {
 	const struct sl_lb *lb;
 	uint16_t *ids; /* of the servers in the order of the file */
 	bool taken[SL_LB_MAX_SERVERS];
+	uint32_t next_id; /* of those that were used */
 };
 
 const struct sl_lb_vip_entry *sl_lb_find_vip(const struct sl_lb_vip_entry *vips, unsigned n,
@@ -90,20 +91,35 @@ static int own_id(const struct sl_lb *lb, unsigned vip, const struct sl_lb_serve
 	return -1;
 }
 
-/* The one after the highest that ever was, so that an id that was given back rests for long. */
-static int free_id(const struct plan *p, unsigned limit)
+static bool ever_used(const struct plan *p, uint32_t id)
 {
 	struct sl_lb_server s;
+
+	sl_lb_server(p->lb, id, &s);
+	return p->taken[id] || s.addr[0] || s.addr[1] || s.addr[2] || s.addr[3];
+}
+
+/*
+ * An id that was given back rests for as long as can be: first the one after the highest that ever
+ * was, and once there is none in turn, the one after that which was given anew last.
+ */
+static int free_id(struct plan *p, unsigned limit)
+{
 	unsigned from = 0;
 
-	for (uint32_t id = 0; id < limit; id++) {
-		sl_lb_server(p->lb, id, &s);
-		if (p->taken[id] || s.addr[0] || s.addr[1] || s.addr[2] || s.addr[3])
+	for (uint32_t id = 0; id < limit; id++)
+		if (ever_used(p, id))
 			from = id + 1;
+	if (from < limit)
+		return (int)from;
+	for (unsigned i = 0; i < limit; i++) {
+		unsigned id = (p->next_id + i) % limit;
+
+		if (p->taken[id])
+			continue;
+		p->next_id = id + 1;
+		return (int)id;
 	}
-	for (unsigned i = 0; i < limit; i++)
-		if (!p->taken[(from + i) % limit])
-			return (int)((from + i) % limit);
 	return -1;
 }
 
@@ -299,7 +315,7 @@ static int check_slots(const struct sl_lb *lb, const struct sl_lb_config *config
 }
 
 int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
-		const struct sl_lb_vip_entry *vips, unsigned n, uint16_t **ids,
+		const struct sl_lb_vip_entry *vips, unsigned n, uint16_t **ids, uint32_t *next_id,
 		struct sl_error *err)
 {
 	struct plan *p = calloc(1, sizeof(*p));
@@ -318,7 +334,9 @@ int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
 	} else if (!rc) {
 		p->lb = lb;
 		p->ids = *ids;
+		p->next_id = *next_id;
 		rc = plan_ids(p, config, vips, n, err);
+		*next_id = p->next_id;
 	}
 	free(p);
 	if (!rc)

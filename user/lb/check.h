@@ -9,10 +9,10 @@
  * The id of each server in the order of the file: its own, the one that it asks for, or a free one.
  * 0 and an array to free; -EINVAL, -ENODEV, -EPERM where the configuration cannot be applied: an id
  * that is another's or too large, a setting that would break connections, an interface that is not
- * there or does not forward.
+ * there or does not forward. *next_id: what `next_id` in `lb_control` is then.
  */
 int sl_lb_check(const struct sl_lb *lb, const struct sl_lb_config *config,
-		const struct sl_lb_vip_entry *vips, unsigned n, uint16_t **ids,
+		const struct sl_lb_vip_entry *vips, unsigned n, uint16_t **ids, uint32_t *next_id,
 		struct sl_error *err);
 
 /* The VIP with this key, or NULL. */

@@ -144,9 +144,10 @@ void sl_lb_neighbours(const struct sl_lb *lb)
 			mark(lb, id, true);
 }
 
-void sl_lb_neighbours_release(const struct sl_lb *lb)
+void sl_lb_forget(struct sl_lb *lb)
 {
 	release(lb, NULL);
+	sl_lb_remove(lb);
 }
 
 /* --- fragments */

@@ -19,8 +19,8 @@ int sl_lb_tunnel_write(const struct sl_lb *lb, uint32_t id, const struct sl_lb_v
  * longer those of servers that went.
  */
 void sl_lb_neighbours(const struct sl_lb *lb);
-/* None any more. */
-void sl_lb_neighbours_release(const struct sl_lb *lb);
+/* None any more, and sl_lb_remove(). */
+void sl_lb_forget(struct sl_lb *lb);
 
 /* Who gets fragments: of an address and protocol the only VIP, if it can take them. */
 int sl_lb_fragments(const struct sl_lb *lb, const struct sl_lb_config *config,

@@ -75,7 +75,7 @@ int sl_lb_attach(struct sl_lb *lb, const char *ifname, struct sl_error *err);
 void sl_lb_ifaces(const struct sl_lb *lb, unsigned ifindex[SL_LB_LINKS_MAX + 1]);
 /* Forget those that are gone. */
 void sl_lb_tidy(const struct sl_lb *lb);
-/* Off all interfaces, and everything forgotten. */
+/* Off all interfaces, and everything forgotten but neighbours: sl_lb_forget() does that too. */
 void sl_lb_remove(struct sl_lb *lb);
 
 /* Blocks of `lb_slots` for so many slots: a power of two; and how many slots there are. */

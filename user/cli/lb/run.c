@@ -90,7 +90,7 @@ static int apply(struct run *r, const struct sl_lb_config *config, bool created,
 	int rc = sl_lb_apply(&r->lb, config, err);
 
 	if (rc && created)
-		sl_lb_remove(&r->lb);
+		sl_lb_forget(&r->lb);
 	sl_lb_unlock(&r->lb);
 	return rc;
 }
@@ -113,10 +113,8 @@ static int start(struct run *r, struct sl_error *err)
 	if (!rc)
 		rc = run_doors_set(r->doors, &r->config, err);
 	if (rc) {
-		if (created && !sl_lb_lock(&r->lb, true)) {
-			sl_lb_neighbours_release(&r->lb);
-			sl_lb_remove(&r->lb);
-		}
+		if (created && !sl_lb_lock(&r->lb, true))
+			sl_lb_forget(&r->lb);
 		return rc;
 	}
 	run_checks_sync(r->checks, &r->config);
