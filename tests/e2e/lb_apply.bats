@@ -222,6 +222,28 @@ answers() {
 	[ "$seen" = "126 127 0 1 2 3 " ] || { echo "$seen"; false; }
 }
 
+@test "a secret before that is not the one in force would end what has its cookies" {
+	local a=000102030405060708090a0b0c0d0e0f b=101112131415161718191a1b1c1d1e1f c=202122232425262728292a2b2c2d2e2f
+	secret() { # SECRET PHASE [BEFORE]
+		file 'address: 10.9.0.1, port: 53, servers: []' |
+			sed "s/^vips/secret: $1\nsecret_phase: $2\n${3:+secret_before: $3\n}vips/" >"$BATS_TEST_TMPDIR/lb.yaml"
+		lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	}
+	keys() { bpftool -j map dump pinned "/sys/fs/bpf/sluice/lb-1/$NAME/lb_control" | jq -c '.[0].formatted.value | [.key, .phase]'; }
+	secret $b 1 $a # who starts late knows both
+	lb remove -n "$NAME"
+	secret $a 0 $b # the next one is known before it is used
+	local before
+	before=$(keys)
+	refused -2 'secret_before: another secret is in force' secret $b 1 $c
+	[ "$(keys)" = "$before" ]
+	secret $b 1 $a
+	secret $b 1 $c # its time is over
+	secret $c 0
+	refused -2 'secret_before: another secret is in force' secret $a 1 $b
+	refused -2 'secret_before: it is the secret' secret $a 1 $a
+}
+
 @test "set changes what it is told, and finds a server with its VIP's port" {
 	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, state: drain}, {address: 10.8.0.2}]'
 	lb set -n "$NAME" 10.8.0.1 -w 7

@@ -80,6 +80,10 @@ int sl_lb_secret_check(struct sl_yaml *y, const yaml_node_t *root, struct sl_lb_
 	if ((c->has_before || c->phase > 0) && !c->has_secret)
 		return sl_yaml_error(y, root, "secret is missing: %s is about it",
 				     c->has_before ? "secret_before" : "secret_phase");
+	if (c->has_before && !memcmp(c->before, c->secret, sizeof(c->before)))
+		return sl_yaml_error(y, root,
+				     "secret_before: it is the secret: write what that was before, "
+				     "or will be");
 	if (c->has_before && c->phase < 0)
 		return sl_yaml_error(y, root,
 				     "secret_phase is missing: secret_before has the other one: "

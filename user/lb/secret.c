@@ -32,7 +32,14 @@ int sl_secret_check(const __u64 key[2][2], unsigned phase, const struct sl_lb_co
 {
 	const unsigned p = (unsigned)config->phase;
 
-	if (config->phase < 0 || !config->has_secret || unset(key[p]) || (phase & 1) != p ||
+	if (config->phase < 0 || !config->has_secret)
+		return 0;
+	if (config->has_before && (phase & 1) != p && !unset(key[p ^ 1]) &&
+	    memcmp(key[p ^ 1], config->before, sizeof(config->before)) != 0)
+		return sl_error_set(err, -EINVAL,
+				    "secret_before: another secret is in force, whose cookies "
+				    "would name other servers: write that one, or leave it out");
+	if (unset(key[p]) || (phase & 1) != p ||
 	    !memcmp(key[p], config->secret, sizeof(config->secret)))
 		return 0;
 	return sl_error_set(
