@@ -64,6 +64,26 @@ teardown() {
 load_of() { lb show -n "$NAME" -j | jq --arg a "10.7.$1.2:8080" '.vips[0].servers[] | select(.address == $a) | .load'; }
 reports() { [ "$(load_of "$1")" -ge "$2" ] && [ "$(load_of "$1")" -le "$3" ]; }
 
+rows() { bpftool -j map dump pinned "/sys/fs/bpf/sluice/lb-1/$NAME/lb_tables" | jq -r '.[0].inner_map_id // (.[0].value | @json)'; }
+
+@test "tables of a VIP that another command made another are not run's to deal" {
+	local dealt
+	pool_up 3
+	balance 'select: awrr' 1 2
+	dealt=$(rows)
+	sleep 1.2
+	[ "$(rows)" != "$dealt" ] # once a second at least
+	run_file 'select: hash' 1 2 >"$BATS_TEST_TMPDIR/other.yaml"
+	lb apply "$BATS_TEST_TMPDIR/other.yaml"
+	dealt=$(rows)
+	sleep 1.2
+	[ "$(rows)" = "$dealt" ]
+	lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	dealt=$(rows)
+	sleep 1.2
+	[ "$(rows)" != "$dealt" ]
+}
+
 @test "servers that report a busy CPU get fewer connections; who falls silent is taken for the mean" {
 	local secret=000102030405060708090a0b0c0d0e0f reporter
 	pool_up 3

@@ -3,6 +3,7 @@
  * Tables of the VIPs that go by load, dealt again and again. A thread of its own: to put a table in
  * the place of another takes the kernel a grace period, 10 to 20 ms, in which probes would be late.
  */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -37,6 +38,7 @@ struct meter {
 
 struct dealt {
 	uint32_t vip; /* id */
+	struct sl_lb_vip_key key;
 	enum sl_lb_select select;
 	enum sl_lb_metric metric;
 	struct sl_lb_table table;
@@ -166,6 +168,15 @@ static bool deal(struct run_refill *r, struct dealt *d, uint64_t now)
 	return true;
 }
 
+/* Another command may have made it another, or given its id to one. */
+static bool is_ours(const struct run_refill *r, const struct dealt *d)
+{
+	struct sl_lb_vip vip;
+
+	return !bpf_map_lookup_elem(r->lb.map[SL_LB_M_VIPS], &d->key, &vip) && vip.id == d->vip &&
+	       vip.select == d->select;
+}
+
 static void refill(struct run_refill *r)
 {
 	const struct sl_lb_table *tables[SL_LB_MAX_VIPS];
@@ -176,7 +187,7 @@ static void refill(struct run_refill *r)
 	if (sl_lb_lock(&r->lb, false)) /* the next time will do */
 		return;
 	for (unsigned i = 0; i < r->n; i++)
-		if (deal(r, r->vips[i], now)) {
+		if (is_ours(r, r->vips[i]) && deal(r, r->vips[i], now)) {
 			ids[n] = r->vips[i]->vip;
 			tables[n++] = &r->vips[i]->table;
 		}
@@ -231,6 +242,7 @@ static int add(struct run_refill *r, unsigned id, const struct sl_lb_vip_config 
 		return -ENOMEM;
 	r->vips[r->n++] = d;
 	d->vip = id;
+	d->key = v->key;
 	d->select = (enum sl_lb_select)v->select;
 	d->metric = (enum sl_lb_metric)v->metric;
 	d->members = calloc(SL_LB_MAX_SERVERS, sizeof(*d->members));
