@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What `sluice lb apply` and `set` make of a file: the servers are addresses of the balancer's own, nobody listens.
+# What `sluice lb apply` and `set` make of a file: there is no way to the servers, or nobody listens there.
 load common
 
 setup() {
@@ -21,6 +21,17 @@ teardown() {
 
 at() { nsenter --net="/run/netns/$NAME-$1" -- "${@:2}"; }
 lb() { at lb "$SLUICE" lb "$@"; }
+
+# All of 10.8.0.0/21 is a host that says at once that nobody listens.
+refusing() {
+	ip netns add "$NAME-other"
+	at lb ip link set a1 netns "$NAME-other"
+	at lb ip addr add 10.8.9.1/16 dev a0
+	at other ip link set lo up
+	at other ip addr add 10.8.9.2/16 dev a1
+	at other ip link set a1 up
+	at other ip route add local 10.8.0.0/21 dev lo
+}
 
 # file VIP...: each the inside of a mapping
 file() {
@@ -69,8 +80,10 @@ answers() {
 	local i before bad=$BATS_TEST_TMPDIR/bad.yaml one='protocol: tcp, address: 10.9.0.1, port: 80'
 	tcp() { file "$@" | sed 's/protocol: udp, //'; }
 	tcp "$one, servers: [{address: \"10.8.0.1:80\"}, {address: \"10.8.0.2:80\", id: 0}]" >"$BATS_TEST_TMPDIR/lb.yaml"
-	at lb ip addr add 10.8.0.1/32 dev lo
-	at lb ip addr add 10.8.0.2/32 dev lo
+	refusing
+	at lb ip link add b0 type veth peer name a1
+	at lb ip link set a1 up
+	at lb ip addr add 10.8.0.3/32 dev lo
 	lb apply "$BATS_TEST_TMPDIR/lb.yaml" 2>/dev/null
 	expect "$(lb show -n "$NAME" -j)" '[.vips[0].servers[].address] == ["10.8.0.2:80", "10.8.0.1:80"]'
 	before=$(state)
@@ -130,8 +143,10 @@ answers() {
 		tcp "$one, forward: ipip, servers: [{address: \"$i\"}]" >"$bad"
 		refused -2 "servers[0].address: \"$i\" is no host's" lb apply --check "$bad"
 	done
-	tcp 'address: 10.8.0.2, port: 80, servers: []' >"$bad"
-	refused -2 "VIP 10.8.0.2: address: it is this host's own" lb apply "$bad"
+	tcp 'address: 10.8.0.3, port: 80, servers: []' >"$bad"
+	refused -2 "VIP 10.8.0.3: address: it is this host's own" lb apply "$bad"
+	tcp "$one, servers: [{address: 10.8.0.3}]" >"$bad"
+	refused -2 'server 10.8.0.3: it is an address of this host' lb apply "$bad"
 	tcp "$one, port: +80, servers: []" | sed 's/port: 80, //' >"$bad"
 	refused -2 'write 1 to 65535, or any' lb apply --check "$bad"
 	compile "$BATS_TEST_TMPDIR/pass.o" <<-'END'
@@ -213,6 +228,7 @@ answers() {
 		file "$@" | sed 's/protocol: udp, //' >"$BATS_TEST_TMPDIR/lb.yaml"
 		lb apply "$BATS_TEST_TMPDIR/lb.yaml"
 	}
+	refusing
 	for i in {1..126}; do list+="{address: 10.8.0.$i}, "; done
 	tcp "address: 10.9.0.1, port: 80, cookie_bits: 8, servers: [$list]"
 	for i in 201 202 203 204 205 206; do # cookies of 8 bits have 128
@@ -271,9 +287,9 @@ answers() {
 
 @test "more servers than a process may have files are all probed" {
 	local list i pid
-	at lb ip route add local 10.8.0.0/16 dev lo
-	at lb sysctl -qw net.core.somaxconn=4096
-	at lb python3 -c '
+	refusing
+	at other sysctl -qw net.core.somaxconn=4096
+	at other python3 -c '
 import socket
 s = socket.create_server(("0.0.0.0", 8080), backlog=4096)
 while True:

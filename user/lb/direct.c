@@ -13,6 +13,18 @@ static bool tunnelled(unsigned forward)
 	return forward == SL_LB_IPIP || forward == SL_LB_GUE;
 }
 
+/* XDP sends out of interfaces, and sees what comes in by them. */
+static int local_server(const struct sl_lb_server_config *c, struct sl_error *err)
+{
+	char end[64];
+
+	sl_lb_end_text(c->addr, c->v6, 0, end, sizeof(end));
+	return sl_error_set(err, -EINVAL,
+			    "server %s: it is an address of this host, which packets through the "
+			    "balancer do not reach: name another host",
+			    end);
+}
+
 static int check_way(const struct sl_lb_vip_config *v, const struct sl_lb_server_config *c,
 		     struct sl_route *way, struct sl_error *err)
 {
@@ -27,10 +39,7 @@ static int check_way(const struct sl_lb_vip_config *v, const struct sl_lb_server
 			"add it, then apply again",
 			end, strerror(-rc), sl_lb_forward_words[v->forward]);
 	if (way->local)
-		return sl_error_set(err, -EINVAL,
-				    "server %s: it is an address of this host, which forward: %s "
-				    "does not reach: name another host, or write forward: nat",
-				    end, sl_lb_forward_words[v->forward]);
+		return local_server(c, err);
 	if (way->routed && v->forward == SL_LB_L2)
 		return sl_error_set(err, -EINVAL,
 				    "server %s: it is behind a router, and forward: l2 needs it on "
@@ -47,8 +56,8 @@ int sl_lb_tunnel_of(const struct sl_lb_vip_config *v, const struct sl_lb_server_
 
 	*t = (struct sl_lb_tunnel){
 		.port = htons((uint16_t)(v->gue_port ? v->gue_port : SL_LB_GUE_PORT))};
-	if (v->forward == SL_LB_NAT)
-		return 0;
+	if (v->forward == SL_LB_NAT) /* a way to it may come later */
+		return !sl_route_get(c->addr, c->v6, &way) && way.local ? local_server(c, err) : 0;
 	rc = check_way(v, c, &way, err);
 	if (rc)
 		return rc;
