@@ -129,6 +129,11 @@ static void matrix(unsigned bits)
 
 TestSuite(lb, .timeout = 120);
 
+Test(lb, every_segment_byte_for_byte_8)
+{
+	matrix(8);
+}
+
 Test(lb, every_segment_byte_for_byte_9)
 {
 	matrix(9);
@@ -237,6 +242,44 @@ Test(lb, a_server_without_one_clock_falls_back_to_the_table)
 	out = ack(&s, s.stamp);
 	cr_expect_eq(server_of(&out, &s), 1);
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_TABLE), 1);
+}
+
+/* Whatever the echo says: nothing was put into what that server sent. */
+Test(lb, no_cookie_is_of_a_server_without_one_clock)
+{
+	struct sl_lb_clock clock = {.now = 77ull << 32, .erratic = 1};
+	struct segment s;
+	struct outcome out;
+	uint32_t id = 3, echo;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_put(rig.skel->maps.lb_clocks, &id, &clock);
+	lb_rig_table(&rig, false, 1);
+	s = segment(false, 0, data);
+	echo = 77u << 9 | cookie_of(&s, 3);
+	out = ack(&s, echo);
+	cr_expect_eq(server_of(&out, &s), 1);
+	echo = htonl(echo);
+	cr_expect_eq(memcmp(out.b + 14 + 20 + 20 + 8, &echo, 4), 0, "as it came");
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_BAD_COOKIE), 1);
+}
+
+/* RFC 7323, 3.2: without ACK the echo means nothing. */
+Test(lb, an_echo_without_ack_is_none)
+{
+	struct segment s;
+	struct outcome out;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_rig_set_clock(&rig, 3, 77);
+	lb_rig_table(&rig, false, 1);
+	s = segment(false, 0, data);
+	s.flags = 4;
+	s.echo = 77u << 9 | cookie_of(&s, 3);
+	pass_through(&s, &out);
+	cr_expect_eq(server_of(&out, &s), 1);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_RST_NO_OPTION), 1);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_COOKIE), 0);
 }
 
 /*

@@ -65,6 +65,11 @@ Test(lb_answer, neighbour_solicitations_for_a_vip_are_answered)
 	cr_expect_eq(memcmp(out.b + 80, lb_mac[0], 6), 0);
 	sum = lb_sum(out.b + 22, 32, 58 + 32);
 	cr_expect_eq(lb_sum(out.b + 54, 32, sum), 0xffff);
+	f.b[21] = 254; /* came by a router: RFC 4861, 7.1.1 */
+	cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS);
+	f.b[21] = 255;
+	f.b[55] = 1; /* no such code */
+	cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_PASS);
 }
 
 static void check_echo(bool v6)
@@ -102,6 +107,9 @@ static void check_echo(bool v6)
 	sum = ~lb_sum(f.b + f.len - 12, 12, sum) & 0xffff;
 	f.b[f.len - 10] = (uint8_t)(sum >> 8);
 	f.b[f.len - 9] = (uint8_t)sum;
+	f.b[f.len - 11] = 1; /* no such code */
+	cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
+	f.b[f.len - 11] = 0;
 	out = lb_rig_raw(&rig, &f);
 	cr_expect_eq(out.verdict, XDP_TX);
 	cr_expect_eq(memcmp(out.b + at, (uint8_t *)vip + 16 - size, size), 0);

@@ -282,6 +282,99 @@ Test(lb_icmp, a_client_finds_its_own_packet_in_an_error)
 	cr_assert_eq(lb_rig_count(&rig, SL_LB_ICMP_CLIENT), 624);
 }
 
+/* No cookie was in it, so none is in its quote. */
+Test(lb_icmp, a_server_without_one_clock_has_no_cookies_in_quotes)
+{
+	struct segment s = segment_of(false, 0, false, STAMPS, sizeof(STAMPS) - 1);
+	struct sl_lb_clock clock = {.now = (uint64_t)STAMP << 32, .erratic = 1};
+	struct outcome about, out;
+	struct frame sent;
+	uint32_t id = 2;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_put(rig.skel->maps.lb_clocks, &id, &clock);
+	lb_rig_table(&rig, false, 2);
+	about = pass_through(&s, &sent);
+	out = error_from(&s, &about, 32, ROUTER);
+	cr_assert_eq(out.verdict, XDP_REDIRECT);
+	expect_quote(&out, &s, &sent, "as it came");
+}
+
+/* What came out of the balancer for the client: a datagram from the VIP, whole. */
+static void datagram(struct outcome *out, uint16_t port, bool check)
+{
+	struct frame f = {0};
+	__be32 client[4], vip[4];
+
+	lb_client(false, client);
+	lb_vip_address(false, vip);
+	put_ethernet(&f, 0, SL_ETH_IPV4);
+	put32(&f, 0x45000020);
+	put32(&f, 0x12344000);
+	put32(&f, 0x3f110000);
+	put_bytes(&f, (uint8_t *)vip + 12, 4);
+	put_bytes(&f, (uint8_t *)client + 12, 4);
+	put_checksum(f.b + 24, lb_sum(f.b + 14, 20, 0));
+	put16(&f, 80);
+	put16(&f, port);
+	put32(&f, 12 << 16);
+	put32(&f, 0xdeadbeef);
+	if (check)
+		put_checksum(f.b + 40, lb_sum(f.b + 34, 12, lb_sum(f.b + 26, 8, 17 + 12)));
+	memcpy(out->b, f.b, f.len);
+	out->len = f.len;
+}
+
+/* The checksum of the datagram as server 1 finds it quoted. */
+static unsigned quoted_check(uint16_t port, bool check)
+{
+	struct segment s = {.to_client = true};
+	const unsigned quote = 14 + 20 + 8;
+	struct outcome about, out;
+
+	datagram(&about, port, check);
+	out = error_from(&s, &about, 12, ROUTER);
+	cr_assert_eq(out.verdict, XDP_REDIRECT);
+	cr_expect_eq(memcmp(out.b + quote + 12, "\x0a\0\2\x0b", 4), 0);
+	cr_expect_eq(memcmp(out.b + quote + 20, "\x1f\x90", 2), 0);
+	cr_expect_eq(icmp_sum(out.b, false, 14, out.len), 0xffff);
+	cr_expect(!check ||
+		  lb_sum(out.b + quote + 20, 12, lb_sum(out.b + quote + 12, 8, 17 + 12)) == 0xffff);
+	return (unsigned)out.b[quote + 26] << 8 | out.b[quote + 27];
+}
+
+/* Of a datagram without a checksum none is made; a sum of zero is written as its other form. */
+Test(lb_icmp, a_quoted_datagram)
+{
+	struct sl_lb_vip_key key = {.proto = IPPROTO_UDP, .port = htons(80)};
+	struct sl_lb_vip vip = {.keep = SL_LB_KEEP_TABLE};
+	unsigned check;
+
+	lb_rig_up(&rig, SL_LB_KEEP_TABLE, 9);
+	lb_vip_address(false, key.addr);
+	lb_put(rig.skel->maps.lb_vips, &key, &vip);
+	lb_rig_table(&rig, false, 1);
+	cr_expect_eq(quoted_check(1, false), 0);
+	check = quoted_check(1, true);
+	cr_assert(check && check < 0xffff);
+	cr_expect_eq(quoted_check((uint16_t)(1 + check), true), 0xffff);
+}
+
+Test(lb_icmp, an_error_at_its_last_hop_goes_no_further)
+{
+	struct segment s = segment_of(false, 0, true, STAMPS, sizeof(STAMPS) - 1);
+	struct outcome about;
+	struct frame sent, f;
+
+	lb_rig_up(&rig, SL_LB_KEEP_COOKIE, 9);
+	lb_rig_set_clock(&rig, lb_id(0, 2), STAMP);
+	about = pass_through(&s, &sent);
+	error_build(&f, &s, &about, 32, ROUTER);
+	f.b[f.l3 + 8] = 1;
+	cr_expect_eq(lb_rig_raw(&rig, &f).verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_TTL), 1);
+}
+
 Test(lb_icmp, no_more_than_so_many_a_second_and_none_that_is_nobodys)
 {
 	struct segment s = segment_of(false, 0, true, STAMPS, sizeof(STAMPS) - 1);

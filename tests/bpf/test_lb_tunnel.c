@@ -185,6 +185,31 @@ static void check_resolve(bool v6, unsigned how, bool server_v6)
 		     0);
 }
 
+/* GUE's own checksum is made of the inner one, which says nothing of extension headers. */
+Test(lb_tunnel, behind_extension_headers_there_is_no_outer_checksum)
+{
+	struct packet p = packet(true, UDP);
+	struct big f = {0};
+	struct outcome out;
+	__be32 client[4], vip[4];
+
+	up(UDP, SL_LB_GUE, true);
+	lb_client(true, client);
+	lb_vip_address(true, vip);
+	begin(&f, &p, true);
+	add_ip(&f, true, 0, 0, 0, 16 + DATA, IPPROTO_DSTOPTS, 64, client, vip);
+	add(&f, "\x11\0\1\4\0\0\0\0", 8);
+	add16(&f, p.port);
+	add16(&f, 80);
+	add16(&f, 8 + DATA);
+	add16(&f, 0x1234);
+	f.len += DATA;
+	lb_rig_run(&rig, f.b, f.len, rig.client_if, &out);
+	cr_assert_eq(out.verdict, XDP_REDIRECT);
+	cr_expect_eq(get16(out.b, 14 + 40 + 6), 0);
+	cr_expect_eq(memcmp(out.b + 14 + 48 + 8, f.b + 14 + 8, f.len - 14 - 8), 0);
+}
+
 Test(lb_tunnel, an_unknown_neighbour_is_resolved_by_the_stack)
 {
 	lb_rig_up(&rig, SL_LB_KEEP_TABLE, 9);

@@ -224,3 +224,24 @@ Test(lb_tunnel_errors, errors_about_answers_get_to_the_server)
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_ICMP), 12);
 	cr_expect_eq(lb_rig_count(&rig, SL_LB_ICMP_TABLE), 12);
 }
+
+/* RFC 1122, 3.2.2: or two of them would go on for ever. */
+Test(lb_tunnel_errors, no_error_about_an_error)
+{
+	struct packet p = packet(false, TCP);
+	struct big f = {0};
+	struct outcome out;
+
+	up(TCP, SL_LB_IPIP, false);
+	run_packet(&p, &out);
+	set_mtu(200);
+	begin(&f, &p, false);
+	add_error(&f, &p);
+	f.len += 160; /* quotes more */
+	set16(&f, f.l3 + 2, f.len - f.l3);
+	f.b[f.l3 + 6] = 0x40; /* must not be fragmented */
+	lb_rig_run(&rig, f.b, f.len, rig.client_if, &out);
+	cr_expect_eq(out.verdict, XDP_DROP);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_TOO_BIG), 0);
+	cr_expect_eq(lb_rig_count(&rig, SL_LB_DROP_TOO_BIG), 1);
+}
