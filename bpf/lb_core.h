@@ -15,7 +15,8 @@
 #include "lb_core_hash.h"
 
 #define LB_NO_CORE (~0ull) /* load */
-#define LB_LOOKS 16 /* cores compared for a connection, at most */
+/* Cores compared for a connection, at most. 16 are no better: docs/load-balancer.md, CrossRSS. */
+#define LB_LOOKS SL_LB_CANDIDATES
 
 static __always_inline int lb_core_fresh(const struct sl_lb_cores *c, __u64 now_ns)
 {
@@ -113,7 +114,7 @@ static __always_inline __u32 lb_core_aims(const struct lb_choice *c, const struc
 	if (c->vip.forward == SL_LB_NAT || c->vip.forward == SL_LB_L2 ||
 	    c->vip.keep == SL_LB_KEEP_QUIC || !(c->by_load & LB_INSERT) || !to->looks)
 		return 1;
-	return LB_LOOKS / to->looks;
+	return to->looks < LB_LOOKS ? LB_LOOKS / to->looks : 1;
 }
 
 /* The next of them, or the first of the next server. They differ in the bits of any `spread`. */

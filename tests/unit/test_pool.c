@@ -29,6 +29,7 @@ static struct pool_scenario requests(uint32_t servers, double load)
 			     .rows = 4096,
 			     .cpus = 2,
 			     .candidates = 8,
+			     .entropies = 1,
 			     .added = -1},
 		.traffic = {.kind = POOL_REQUESTS,
 			    .load = load,
@@ -274,4 +275,18 @@ Test(pool, reports_of_what_arrived_tell_full_cores_apart)
 
 	c.balancer.told = POOL_BUSY;
 	cr_expect_lt(2 * arrived, core_variance(&c, POOL_CORE));
+}
+
+/* Of one server a flow's hash leaves no choice; who writes the outer header has it. */
+Test(pool, a_flow_is_aimed_at_a_core_of_one_server)
+{
+	struct pool_scenario c = streams(0.6);
+	double own, aimed;
+
+	c.servers = 1;
+	own = core_variance(&c, POOL_CORE);
+	cr_expect_float_eq(own, core_variance(&c, POOL_HASH), 1e-9);
+	c.balancer.entropies = 16;
+	aimed = core_variance(&c, POOL_CORE);
+	cr_expect_lt(10 * aimed, own, "%.6f aimed, %.6f by its own hash", aimed, own);
 }

@@ -7,7 +7,7 @@
 
 #include "sim/pool_engine.h"
 
-static void arrive(struct pool *p, const struct pool_flow *f)
+static void arrive(struct pool *p, struct pool_flow *f)
 {
 	uint32_t server = pool_choose(p, f), core = pool_reached(p, f, server);
 

@@ -69,6 +69,7 @@ struct pool_balancer {
 	uint32_t rows; /* a power of two */
 	uint32_t cpus; /* each goes through the rows for itself */
 	uint32_t candidates; /* servers that POOL_CORE compares */
+	uint32_t entropies; /* and of each so many outer headers, of which it writes one */
 	double added; /* POOL_CORE: share of a core that a flow is taken to add; below 0: estimated
 		       */
 };

@@ -222,30 +222,44 @@ static bool told(const struct pool *p, uint32_t server)
 	return at != SL_LB_NEVER_TOLD && p->now_ns - at <= p->scenario->balancer.stale_ns;
 }
 
-static uint32_t by_core(struct pool *p, const struct pool_flow *f)
+/* With the i-th outer header. */
+static struct pool_flow aimed(const struct pool_flow *f, uint32_t i)
+{
+	struct pool_flow other = *f;
+
+	other.toeplitz ^= i * 0x9e3779b1u; /* odd, so no two agree in those that choose an entry */
+	return other;
+}
+
+static uint32_t by_core(struct pool *p, struct pool_flow *f)
 {
 	const struct pool_scenario *c = p->scenario;
 	uint32_t n = c->servers < c->balancer.candidates ? c->servers : c->balancer.candidates;
 	uint32_t server = hashed_row(p, f), best = UINT32_MAX;
+	struct pool_flow taken = *f;
 	double least = 0;
 
 	if (!told(p, server))
 		return server;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t s = candidate(p, f, i), core = pool_reached(p, f, s);
+	for (uint32_t i = 0; i < n * c->balancer.entropies; i++) {
+		struct pool_flow as = aimed(f, i % c->balancer.entropies);
+		uint32_t s = candidate(p, f, i / c->balancer.entropies);
+		uint32_t core = pool_reached(p, &as, s);
 
 		if (!told(p, s) || (best != UINT32_MAX && view_load(p, core) >= least))
 			continue;
 		least = view_load(p, core);
 		best = core;
 		server = s;
+		taken = as;
 	}
 	if (best != UINT32_MAX)
 		p->view[best].added += ADDED_FLOW;
+	*f = taken;
 	return server;
 }
 
-uint32_t pool_choose(struct pool *p, const struct pool_flow *f)
+uint32_t pool_choose(struct pool *p, struct pool_flow *f)
 {
 	switch (p->policy) {
 	case POOL_HASH:

@@ -102,8 +102,8 @@ void pool_balancer_free(struct pool *p);
 void pool_report(struct pool *p, uint32_t server);
 void pool_reported(struct pool *p, uint32_t server);
 void pool_refill(struct pool *p);
-/* The server for a flow. */
-uint32_t pool_choose(struct pool *p, const struct pool_flow *f);
+/* The server for a flow; the flow's hash may be another then (balancer.entropies). */
+uint32_t pool_choose(struct pool *p, struct pool_flow *f);
 /* The core that it reaches there, among all servers'. */
 static inline uint32_t pool_reached(const struct pool *p, const struct pool_flow *f,
 				    uint32_t server)
