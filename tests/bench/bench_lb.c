@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a packet on its way to a server costs in the load balancer: by plain hash, by its cookie, by
- * its slot, by the connection table, and by connection tracking in BPF's hash tables, with 1,
- * 10,000 and a million live flows. Each packet is of another flow (lb_rounds.bpf.c); what writing
- * it costs, measured alone in the same round, is taken off.
+ * What a packet on its way to a server costs in the load balancer: by plain hash, keyed and not, by
+ * its cookie, by its slot, by the connection table, and by connection tracking in BPF's hash
+ * tables, with 1, 10,000 and a million live flows. Each packet is of another flow
+ * (lb_rounds.bpf.c); what writing it costs, measured alone in the same round, is taken off.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -23,7 +23,8 @@
 #define REPEAT 100000
 #define FRAME 66
 
-enum { NOTHING, HASH, STATELESS, STATEFUL, TABLE, TRACKED, TRACKED_LRU, SUBJECTS };
+enum { NOTHING, HASH, STATELESS, STATEFUL, TABLE, UNKEYED, TRACKED, TRACKED_LRU, SUBJECTS };
+_Static_assert(REPEAT <= LB_ROUNDS_PACKETS, "each packet of a run is drawn");
 
 static const struct subject {
 	const char *name;
@@ -35,6 +36,7 @@ static const struct subject {
 	[STATELESS] = {"stateless", SL_LB_KEEP_COOKIE, SL_LB_COOKIE},
 	[STATEFUL] = {"stateful", SL_LB_KEEP_SLOT, SL_LB_SLOT},
 	[TABLE] = {"maglev_lru", SL_LB_KEEP_TABLE, SL_LB_TABLE},
+	[UNKEYED] = {"unkeyed", SL_LB_KEEP_NONE, SL_LB_HASHED},
 	[TRACKED] = {"conntrack", SL_LB_KEEP_NONE, SL_LB_TABLE},
 	[TRACKED_LRU] = {"conntrack_lru", SL_LB_KEEP_NONE, SL_LB_TABLE},
 };
@@ -141,6 +143,7 @@ static int load(struct bench *b)
 	b->programs[NOTHING] = bpf_program__fd(skel->progs.lb_nothing);
 	for (unsigned i = HASH; i <= TABLE; i++)
 		b->programs[i] = bpf_program__fd(skel->progs.sluice_lb);
+	b->programs[UNKEYED] = bpf_program__fd(skel->progs.lb_unkeyed);
 	b->programs[TRACKED] = bpf_program__fd(skel->progs.lb_tracked_hash);
 	b->programs[TRACKED_LRU] = bpf_program__fd(skel->progs.lb_tracked_lru);
 	return 0;
@@ -190,6 +193,20 @@ static int fill(struct bench *b, uint32_t flows)
 	return -1;
 }
 
+/* Flows of which the next packets are. */
+static int draw(struct bench *b)
+{
+	struct lb_rounds_state *state = &b->skel->bss->rounds;
+	uint32_t verdict;
+
+	state->at = 0;
+	if (test_run(b, b->skel->progs.lb_draw, REPEAT, &verdict) || verdict != XDP_PASS)
+		return -1;
+	state->at = 0;
+	state->clock = (uint32_t)(sl_clock_ns() / 1000000);
+	return 0;
+}
+
 static uint64_t counted(struct bench *b, uint32_t what)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -210,7 +227,8 @@ static double measure(struct bench *b, unsigned which)
 	uint64_t before;
 	double from, ns;
 
-	if (put_vip(b, s->keep) || put(b->skel->maps.rounds_next, &zero, &b->programs[which]))
+	if (put_vip(b, s->keep) || put(b->skel->maps.rounds_next, &zero, &b->programs[which]) ||
+	    draw(b))
 		return -1;
 	b->skel->bss->rounds.slots = which == STATEFUL;
 	before = counted(b, s->count);
@@ -253,10 +271,12 @@ static void report_live(const struct bench *b, unsigned at)
 
 	for (unsigned i = 0; i < SUBJECTS; i++)
 		printf("\"%s_ns\":%.1f,", subjects[i].name, median(ns[i], n));
-	printf("\"stateless_over_hash\":%.3f,\"maglev_lru_over_hash\":%.3f,"
+	printf("\"stateless_over_hash\":%.3f,\"stateless_over_unkeyed\":%.3f,"
+	       "\"maglev_lru_over_hash\":%.3f,"
 	       "\"conntrack_over_stateless\":%.3f,\"conntrack_lru_over_stateless\":%.3f,"
 	       "\"conntrack_over_stateful\":%.3f,\"conntrack_lru_over_stateful\":%.3f",
-	       median_ratio(ns[STATELESS], ns[HASH], n), median_ratio(ns[TABLE], ns[HASH], n),
+	       median_ratio(ns[STATELESS], ns[HASH], n),
+	       median_ratio(ns[STATELESS], ns[UNKEYED], n), median_ratio(ns[TABLE], ns[HASH], n),
 	       median_ratio(ns[TRACKED], ns[STATELESS], n),
 	       median_ratio(ns[TRACKED_LRU], ns[STATELESS], n),
 	       median_ratio(ns[TRACKED], ns[STATEFUL], n),

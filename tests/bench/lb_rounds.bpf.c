@@ -47,6 +47,19 @@ static __always_inline __u16 *round_slot(__u32 flow)
 	return all ? &all->slot[flow & (ROUNDS_SLOTS - 1)] : NULL;
 }
 
+/* The packets of a run, drawn beforehand: finding out a flow's slot is no part of any contender. */
+struct round_packet {
+	__u32 flow, slot;
+};
+SL_MAP(rounds_packets, BPF_MAP_TYPE_ARRAY, 0, LB_ROUNDS_PACKETS, __u32, struct round_packet);
+
+static __always_inline struct round_packet *round_packet(void)
+{
+	__u32 at = rounds.at++ & (LB_ROUNDS_PACKETS - 1);
+
+	return bpf_map_lookup_elem(&rounds_packets, &at);
+}
+
 /* Four flows a client. */
 static __always_inline void round_ends(__u32 flow, struct sl_lb_ends *e)
 {
@@ -78,7 +91,8 @@ static __always_inline __u32 round_random(__u32 below)
  * across two stores that are still under way would wait for them. Checksums are what they are, for
  * nobody verifies them; all is written again because the translation changed it.
  */
-static __always_inline int round_write(struct xdp_md *ctx, const struct sl_lb_ends *e, __u32 echo)
+static __always_inline int round_write(struct xdp_md *ctx, const struct sl_lb_ends *e, __u32 stamp,
+				       __u32 echo)
 {
 	__u32 *w = (void *)(long)ctx->data;
 	__u16 *eth = (void *)w;
@@ -101,27 +115,43 @@ static __always_inline int round_write(struct xdp_md *ctx, const struct sl_lb_en
 	ip[8] = bpf_htonl(0x80100200);
 	ip[9] = bpf_htonl(0x9abc0000);
 	ip[10] = bpf_htonl(0x0101080a);
-	ip[11] = bpf_htonl(echo);
+	ip[11] = bpf_htonl(stamp);
 	ip[12] = bpf_htonl(echo);
 	return 0;
 }
 
-/* One of the flows, whichever it is, and the program under test. */
+SEC("xdp")
+int lb_draw(struct xdp_md *ctx)
+{
+	struct round_packet *p = round_packet();
+	const __u16 *slot;
+
+	if (!p)
+		return XDP_ABORTED;
+	p->flow = round_random(rounds.flows);
+	slot = round_slot(p->flow);
+	p->slot = slot ? *slot : 0;
+	return XDP_PASS;
+}
+
+/* The next packet, and the program under test. */
 SEC("xdp")
 int lb_round(struct xdp_md *ctx)
 {
-	__u32 cookie, echo, flow = round_random(rounds.flows);
-	const __u16 *slot = round_slot(flow);
+	const struct round_packet *p = round_packet();
 	struct sl_lb_ends e = {};
+	__u32 cookie, echo;
 	__u64 hash;
 
-	round_ends(flow, &e);
+	if (!p)
+		return XDP_ABORTED;
+	round_ends(p->flow, &e);
 	hash = sl_lb_hash(rounds.key, &e);
 	cookie = sl_cookie(round_server(hash), hash, 0, LB_ROUNDS_BITS);
 	echo = rounds.stamp++ << LB_ROUNDS_BITS | cookie;
-	if (slot && rounds.slots)
-		echo = sl_slot_wire(LB_ROUNDS_STAMP, sl_slot_add(LB_ROUNDS_STAMP, *slot));
-	if (round_write(ctx, &e, echo))
+	if (rounds.slots)
+		echo = sl_slot_wire(LB_ROUNDS_STAMP, sl_slot_add(LB_ROUNDS_STAMP, p->slot));
+	if (round_write(ctx, &e, rounds.clock, echo))
 		return XDP_ABORTED;
 	bpf_tail_call(ctx, &rounds_next, 0);
 	return XDP_ABORTED;
@@ -144,21 +174,30 @@ static __always_inline void tracked_key(struct five_tuple *key, __be32 src, __be
 	key->proto = proto;
 }
 
+/* What the load balancer does before it looks for a server. 0: the VIP in *c. */
+static __always_inline int round_read(struct xdp_md *ctx, struct lb *k, struct lb_choice *c)
+{
+	const struct sl_lb_control *ctl;
+	__u32 zero = 0;
+
+	ctl = bpf_map_lookup_elem(&lb_control, &zero);
+	if (!ctl || lb_parse(ctx, k) != SL_PARSED || !lb_vip(k, ctl, &c->vip) ||
+	    (!k->usual && lb_parse_tcp(ctx, k)))
+		return -1;
+	k->length = k->p.limit - k->p.l3_off;
+	lb_forward_ends(k);
+	return 0;
+}
+
 static __always_inline int lb_tracked(struct xdp_md *ctx, void *table)
 {
 	struct lb_choice c = {.how = SL_LB_TABLE};
 	struct five_tuple key;
 	struct tracked *known;
-	const struct sl_lb_control *ctl;
 	struct lb k = {};
-	__u32 zero = 0;
 
-	ctl = bpf_map_lookup_elem(&lb_control, &zero);
-	if (!ctl || lb_parse(ctx, &k) != SL_PARSED || !lb_vip(&k, ctl, &c.vip) ||
-	    (!k.usual && lb_parse_tcp(ctx, &k)))
+	if (round_read(ctx, &k, &c))
 		return lb_end(SL_LB_PASSED, XDP_PASS);
-	k.length = k.p.limit - k.p.l3_off;
-	lb_forward_ends(&k);
 	tracked_key(&key, k.p.flow.src[3], k.p.flow.dst[3], k.p.flow.sport, k.p.flow.dport,
 		    k.p.flow.proto);
 	known = bpf_map_lookup_elem(table, &key);
@@ -180,6 +219,32 @@ SEC("xdp")
 int lb_tracked_lru(struct xdp_md *ctx)
 {
 	return lb_tracked(ctx, &tracked_lru);
+}
+
+/* The finalizer of MurmurHash3 over the 5-tuple: about as cheap as a hash that spreads can be. */
+static __always_inline __u64 unkeyed_hash(const struct sl_tuple *t)
+{
+	__u64 x = (__u64)t->src[3] << 32 | t->dst[3];
+
+	x ^= ((__u64)t->sport << 16 | t->dport) * 0x9e3779b97f4a7c15 + t->proto;
+	x = (x ^ x >> 33) * 0xff51afd7ed558ccd;
+	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53;
+	return x ^ x >> 33;
+}
+
+/* Plain hash as one would write it who has nothing to hide and nothing else to serve. */
+SEC("xdp")
+int lb_unkeyed(struct xdp_md *ctx)
+{
+	struct lb_choice c = {.how = SL_LB_HASHED};
+	struct lb k = {};
+
+	if (round_read(ctx, &k, &c))
+		return lb_end(SL_LB_PASSED, XDP_PASS);
+	k.hash = unkeyed_hash(&k.p.flow);
+	if (lb_pick(&k, &c, SL_LB_BY_HASH))
+		return lb_end(SL_LB_DROP_NO_SERVER, XDP_DROP);
+	return lb_forward(ctx, &k, &c);
 }
 
 /* A slot for the flow, confirmed as its client would. */
