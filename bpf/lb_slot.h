@@ -136,7 +136,7 @@ __noinline int lb_slot_reply(struct xdp_md *ctx, const struct lb *k,
 	if (at < 0)
 		return 0;
 	change->at = k->option;
-	change->value = sl_slot_wire(g.stamp, sl_slot_add(g.stamp, at));
+	change->value = sl_slot_wire(g.stamp, (__u32)at);
 	return 1;
 }
 

@@ -8,17 +8,19 @@
  *
  *	on the wire = (timestamp << SL_LB_SLOT_BITS) + add
  *
- * with an `add` for each end and connection, chosen so that the first one on the wire is just
- * above the timestamp that the other end has seen (in the SYN) and ends in the slot's index. What
- * comes back is exact: of the timestamps that it may be, the nearest to the end's last one. No
- *clock is asked for, so a server may have an offset for each connection.
+ * with an `add` that ends in the slot's index. The server's is just that. The client's is chosen so
+ * that its first one on the wire is above the timestamp in its SYN, by little, for the server has
+ * seen that. What comes back is exact: of the timestamps that it may be, the nearest to the end's
+ * last one, of which the upper half is near enough. No clock is asked for, so a server may have an
+ * offset for each connection.
  *
  * A slot is one of these, and changes by compare-and-swap of `state`, so that of all CPUs one has
  * done it:
  *
  *	free    in a stack of its block, or above `fresh`; or just out of a stack, its taker's own
  *	young   since the SYN-ACK. A block has few, so a flood of SYNs gets no more; the client's
- *	        first packet confirms it if it echoes just what the SYN-ACK said
+ *	        first packet confirms it if it echoes just what the SYN-ACK said, all of which is
+ *	        in it: the client's last timestamp is not needed before the client's first
  *	live    until it was idle for long, and shorter after FIN or RST: a last ACK may be lost and
  *	        asked for again
  *	orphan  to be freed, but CPUs were at the stacks all the time: the sweep tries again
@@ -31,23 +33,7 @@
 #ifndef SLUICE_SLOT_H
 #define SLUICE_SLOT_H
 
-#include <linux/types.h>
-
-#include <sluice/lb.h>
-
-#include "cookie.h"
-#include "tcp_options.h"
-
-enum sl_slot_flags {
-	SL_SLOT_FREE = 0,
-	SL_SLOT_YOUNG = 1,
-	SL_SLOT_LIVE = 2,
-	SL_SLOT_ORPHAN = 3,
-	SL_SLOT_KIND = 3,
-	SL_SLOT_CLIENT_FIN = 4,
-	SL_SLOT_SERVER_FIN = 8,
-	SL_SLOT_RST = 16,
-};
+#include "slot_state.h"
 
 /* RFC 5382, REQ-5: 2 hours 4 minutes for established connections, 4 minutes for others. */
 #define SL_SLOT_IDLE_MS 7440000
@@ -55,91 +41,9 @@ enum sl_slot_flags {
 #define SL_SLOT_CLOSED_MS 60000 /* Linux's TIME-WAIT */
 #define SL_SLOT_PRESSED_MS 3000 /* the same while new connections find no slot: two lost ACKs */
 #define SL_SLOT_YOUNG_MS 5000 /* a round trip, however long */
+/* Of clocks of CPUs that differ: not yet is not long ago. */
+#define SL_SLOT_BEHIND 256 /* ticks */
 #define SL_SLOT_SWEEP 8 /* slots a SYN-ACK; an eighth is swept too late then at most */
-
-/* One access, and what it says: others write meanwhile. */
-#ifdef __bpf__
-#define SL_SLOT_GET(x) (*(const volatile __typeof__(x) *)&(x))
-#define SL_SLOT_SET(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
-#else
-#define SL_SLOT_GET(x) (SL_SLOT_STEP(), __atomic_load_n(&(x), __ATOMIC_RELAXED))
-#define SL_SLOT_SET(x, value) (SL_SLOT_STEP(), __atomic_store_n(&(x), value, __ATOMIC_RELAXED))
-#endif
-/* The verifier takes such functions one by one: together they are too large for it. */
-#ifdef __bpf__
-#define SL_SLOT_FUNCTION __noinline
-#else
-#define SL_SLOT_FUNCTION static __always_inline
-#endif
-/* Between any two accesses other CPUs may have theirs: a test's scheduler. */
-#ifndef SL_SLOT_STEP
-#define SL_SLOT_STEP() ((void)0)
-#endif
-
-static __always_inline __u32 sl_slot_state(__u32 generation, __u32 flags)
-{
-	return generation << 8 | flags;
-}
-
-static __always_inline __u32 sl_slot_generation(__u32 state)
-{
-	return state >> 8;
-}
-
-static __always_inline __u32 sl_slot_flags(__u32 state)
-{
-	return state & 0xff;
-}
-
-/* 1: this CPU made the change. */
-static __always_inline int sl_slot_swap(__u32 *word, __u32 old, __u32 new)
-{
-	SL_SLOT_STEP();
-	return __sync_val_compare_and_swap(word, old, new) == old;
-}
-
-static __always_inline int sl_slot_swap_head(__u64 *word, __u64 old, __u64 new)
-{
-	SL_SLOT_STEP();
-	return __sync_val_compare_and_swap(word, old, new) == old;
-}
-
-static __always_inline __u32 sl_slot_count(__u32 *word, __u32 by)
-{
-	SL_SLOT_STEP();
-	return __sync_fetch_and_add(word, by);
-}
-
-/* The block's bits of the hash and the key's have nothing in common. */
-static __always_inline __u32 sl_slot_block(__u64 hash, __u32 blocks)
-{
-	return (__u32)hash & (blocks - 1) & (SL_LB_BLOCKS_MAX - 1);
-}
-
-static __always_inline __u32 sl_slot_key(__u64 hash)
-{
-	return hash >> 32;
-}
-
-/* --- timestamps */
-
-/* `first`: the end's timestamp that the other end has, or is to have, seen. */
-static __always_inline __u32 sl_slot_add(__u32 first, __u32 at)
-{
-	__u32 above = ((first >> SL_LB_SLOT_BITS) + 1) << SL_LB_SLOT_BITS;
-
-	return (above | at) - (first << SL_LB_SLOT_BITS);
-}
-
-static __always_inline __u32 sl_slot_wire(__u32 stamp, __u32 add)
-{
-	return (stamp << SL_LB_SLOT_BITS) + add;
-}
-
-static __always_inline __u32 sl_slot_stamp(__u32 wire, __u32 add, __u32 last)
-{
-	return sl_cookie_restore(wire - add, SL_LB_SLOT_BITS, last);
-}
 
 /* --- stacks */
 
@@ -152,8 +56,8 @@ static __always_inline int sl_slot_pop_one(struct sl_lb_block *b, __u64 *head)
 
 		if (!(__u32)old)
 			return -1;
-		if (sl_slot_swap_head(head, old,
-				      ((old >> 32) + 1) << 32 | SL_SLOT_GET(b->slot[at].next)))
+		if (sl_slot_swap_word(head, old,
+				      ((old >> 32) + 1) << 32 | SL_SLOT_GET(b->slot[at].seen.next)))
 			return (int)at;
 	}
 	return -1;
@@ -186,8 +90,8 @@ SL_SLOT_FUNCTION int sl_slot_push(struct sl_lb_block *b, __u32 cpu, __u32 at)
 		__u64 *head = &b->free[(cpu + i) & (SL_LB_SLOT_STACKS - 1)];
 		__u64 old = SL_SLOT_GET(*head);
 
-		SL_SLOT_SET(b->slot[at & (SL_LB_BLOCK_SLOTS - 1)].next, (__u16)old);
-		if (sl_slot_swap_head(head, old, ((old >> 32) + 1) << 32 | (at + 1)))
+		SL_SLOT_SET(b->slot[at & (SL_LB_BLOCK_SLOTS - 1)].seen.next, (__u16)old);
+		if (sl_slot_swap_word(head, old, ((old >> 32) + 1) << 32 | (at + 1)))
 			return 1;
 	}
 	return 0;
@@ -195,24 +99,35 @@ SL_SLOT_FUNCTION int sl_slot_push(struct sl_lb_block *b, __u32 cpu, __u32 at)
 
 /* --- life of a slot */
 
-/* `pressed`: a new connection found none. Clocks of CPUs may differ: not yet is not long ago. */
+/* Ticks, fewer than which a slot that was used so long ago may show. */
+static __always_inline __s32 sl_slot_ticks(__s32 ms)
+{
+	return (ms + (1 << SL_LB_SLOT_TICK_BITS) - 1) >> SL_LB_SLOT_TICK_BITS;
+}
+
+static __always_inline __s32 sl_slot_idle(__u16 tick, __u32 now_ms)
+{
+	return (__u16)(sl_slot_tick(now_ms) - tick + SL_SLOT_BEHIND) - SL_SLOT_BEHIND;
+}
+
+/* `pressed`: a new connection found none. `idle`: ticks. */
 static __always_inline int sl_slot_expired(__u32 flags, __s32 idle, int pressed)
 {
 	__u32 kind = flags & SL_SLOT_KIND, ends = SL_SLOT_CLIENT_FIN | SL_SLOT_SERVER_FIN;
 
 	if (kind == SL_SLOT_YOUNG)
-		return idle > SL_SLOT_YOUNG_MS;
+		return idle > sl_slot_ticks(SL_SLOT_YOUNG_MS);
 	if (kind != SL_SLOT_LIVE)
 		return kind == SL_SLOT_ORPHAN;
 	if (flags & SL_SLOT_RST || (flags & ends) == ends)
-		return idle > (pressed ? SL_SLOT_PRESSED_MS : SL_SLOT_CLOSED_MS);
-	return idle > (flags & ends ? SL_SLOT_HALF_MS : SL_SLOT_IDLE_MS);
+		return idle > sl_slot_ticks(pressed ? SL_SLOT_PRESSED_MS : SL_SLOT_CLOSED_MS);
+	return idle > sl_slot_ticks(flags & ends ? SL_SLOT_HALF_MS : SL_SLOT_IDLE_MS);
 }
 
 /* 1: it was freed here. `state` is what was read of it. */
 SL_SLOT_FUNCTION int sl_slot_free(struct sl_lb_block *b, __u32 cpu, __u32 at, __u32 state)
 {
-	__u32 freed = sl_slot_state(sl_slot_generation(state), SL_SLOT_FREE);
+	__u32 freed = (state & ~(__u32)SL_SLOT_FLAGS) | SL_SLOT_FREE;
 	struct sl_lb_slot *s;
 
 	if (!b)
@@ -240,7 +155,7 @@ SL_SLOT_FUNCTION __u32 sl_slot_sweep(struct sl_lb_block *b, __u32 cpu, __u32 now
 	for (__u32 i = 0; i < SL_SLOT_SWEEP; i++) {
 		__u32 at = (from + i) & (SL_LB_BLOCK_SLOTS - 1);
 		__u32 state = SL_SLOT_GET(b->slot[at].state);
-		__s32 idle = (__s32)(now_ms - SL_SLOT_GET(b->slot[at].seen_ms));
+		__s32 idle = sl_slot_idle(SL_SLOT_GET(b->slot[at].seen.tick), now_ms);
 
 		if (sl_slot_expired(sl_slot_flags(state), idle, pressed))
 			freed += sl_slot_free(b, cpu, at, state);
@@ -258,6 +173,7 @@ struct sl_slot_start {
 /* A young slot, or -1. */
 SL_SLOT_FUNCTION int sl_slot_take(struct sl_lb_block *b, __u32 cpu, const struct sl_slot_start *c)
 {
+	union sl_lb_slot_seen seen;
 	struct sl_lb_slot *s;
 	__u32 old;
 	int at;
@@ -268,18 +184,18 @@ SL_SLOT_FUNCTION int sl_slot_take(struct sl_lb_block *b, __u32 cpu, const struct
 	if (at < 0)
 		return -1;
 	s = &b->slot[at & (SL_LB_BLOCK_SLOTS - 1)];
-	SL_SLOT_SET(s->seen_ms, c->now_ms);
+	seen.tick = sl_slot_tick(c->now_ms);
+	seen.client_add = (__u16)(sl_slot_add(c->client_stamp, (__u32)at) >> 16);
+	seen.client_last = (__u16)c->server_stamp;
+	seen.server_last = (__u16)(c->server_stamp >> 16);
 	SL_SLOT_SET(s->key, sl_slot_key(c->hash));
-	SL_SLOT_SET(s->server, (__u16)c->server);
-	SL_SLOT_SET(s->client_add, sl_slot_add(c->client_stamp, (__u32)at));
-	SL_SLOT_SET(s->server_add, sl_slot_add(c->server_stamp, (__u32)at));
-	SL_SLOT_SET(s->client_last, c->client_stamp);
-	SL_SLOT_SET(s->server_last, c->server_stamp);
+	SL_SLOT_SET(s->seen.all, seen.all);
 	sl_slot_count(&b->young, 1);
 	/* Its taker's own, so it succeeds; the barrier pairs with the re-reading in sl_slot_use()
 	 */
 	old = SL_SLOT_GET(s->state);
-	sl_slot_swap(&s->state, old, sl_slot_state(sl_slot_generation(old) + 1, SL_SLOT_YOUNG));
+	sl_slot_swap(&s->state, old,
+		     sl_slot_state(c->server, sl_slot_generation(old) + 1, SL_SLOT_YOUNG));
 	return at;
 }
 
@@ -302,14 +218,13 @@ static __always_inline int sl_slot_note(struct sl_lb_block *b, struct sl_lb_slot
 		__u32 seen = SL_SLOT_GET(s->state), old = sl_slot_flags(seen);
 		__u32 kind = old & SL_SLOT_KIND, new = sl_slot_after(old, tcp_flags, from_server);
 
-		if (sl_slot_generation(seen) != sl_slot_generation(state) ||
-		    (kind != SL_SLOT_LIVE && kind != SL_SLOT_YOUNG))
+		if (!sl_slot_same(seen, state) || (kind != SL_SLOT_LIVE && kind != SL_SLOT_YOUNG))
 			return 0;
 		if (!from_server)
 			new = (new & ~(__u32)SL_SLOT_KIND) | SL_SLOT_LIVE;
 		if (new == old)
 			return 1;
-		if (!sl_slot_swap(&s->state, seen, sl_slot_state(sl_slot_generation(seen), new)))
+		if (!sl_slot_swap(&s->state, seen, seen - old + new))
 			continue;
 		if (kind == SL_SLOT_YOUNG && !from_server)
 			sl_slot_count(&b->young, (__u32)-1);
@@ -328,37 +243,98 @@ struct sl_slot_segment {
 	__u8 from_server;
 };
 
+/* What a slot has of a connection; that all is of the same is not known before it was noted. */
+struct sl_slot_read {
+	__u32 state;
+	union sl_lb_slot_seen seen;
+};
+
+/* 1: the key is that of `hash`, and there is a connection. */
+static __always_inline int sl_slot_read(const struct sl_lb_slot *s, __u64 hash,
+					struct sl_slot_read *r)
+{
+	__u32 kind;
+
+	r->state = SL_SLOT_GET(s->state);
+	kind = sl_slot_flags(r->state) & SL_SLOT_KIND;
+	if (SL_SLOT_GET(s->key) != sl_slot_key(hash) ||
+	    (kind != SL_SLOT_LIVE && kind != SL_SLOT_YOUNG))
+		return 0;
+	r->seen.all = SL_SLOT_GET(s->seen.all);
+	return 1;
+}
+
+static __always_inline int sl_slot_is_young(const struct sl_slot_read *r)
+{
+	return (sl_slot_flags(r->state) & SL_SLOT_KIND) == SL_SLOT_YOUNG;
+}
+
+/*
+ * A young one is the client's that echoes the SYN-ACK's timestamp, or another packet of the client
+ * was here since: the swap reads again, and pairs with the one in sl_slot_note().
+ */
+static __always_inline int sl_slot_confirms(struct sl_lb_slot *s, const struct sl_slot_read *r,
+					    __u32 stamp)
+{
+	return !sl_slot_is_young(r) ||
+	       stamp == ((__u32)r->seen.server_last << 16 | r->seen.client_last) ||
+	       !sl_slot_swap(&s->state, r->state, r->state);
+}
+
+/* An end's last timestamp. Never of the slot's next connection, which may be young: the word was
+ * read before the state, and the swap fails if it was written since. */
+static __always_inline void sl_slot_follow(struct sl_lb_slot *s, __u32 state, int from_server,
+					   __u32 stamp)
+{
+	for (int i = 0; i < 4; i++) {
+		union sl_lb_slot_seen old = {.all = SL_SLOT_GET(s->seen.all)}, new = old;
+		__u32 now;
+
+		if (from_server)
+			new.server_last = (__u16)(stamp >> 16);
+		else
+			new.client_last = (__u16)(stamp >> 16);
+		if (new.all == old.all)
+			return;
+		now = SL_SLOT_GET(s->state);
+		if (!sl_slot_same(now, state) ||
+		    (sl_slot_flags(now) & SL_SLOT_KIND) != SL_SLOT_LIVE ||
+		    sl_slot_swap_word(&s->seen.all, old.all, new.all))
+			return;
+	}
+}
+
 /*
  * 1: the slot that the echo names is this connection's, and the segment's timestamps are as the
  * other end wants them. 0: it is not, and nothing was changed.
  */
 static __always_inline int sl_slot_use(struct sl_lb_block *b, struct sl_slot_segment *g)
 {
-	__u32 server, last, own_add, echo_add, stamp, young;
-	struct sl_lb_slot *s = &b->slot[g->echo & (SL_LB_BLOCK_SLOTS - 1)];
-	__u32 state = SL_SLOT_GET(s->state);
+	__u32 at = g->echo & (SL_LB_BLOCK_SLOTS - 1), server, stamp, client_add;
+	struct sl_lb_slot *s = &b->slot[at];
+	__u16 tick = sl_slot_tick(g->now_ms);
+	struct sl_slot_read r;
 
-	young = (sl_slot_flags(state) & SL_SLOT_KIND) == SL_SLOT_YOUNG;
-	if (SL_SLOT_GET(s->key) != sl_slot_key(g->hash) ||
-	    (!young && (sl_slot_flags(state) & SL_SLOT_KIND) != SL_SLOT_LIVE))
+	if (!sl_slot_read(s, g->hash, &r))
 		return 0;
-	server = SL_SLOT_GET(s->server);
-	own_add = g->from_server ? SL_SLOT_GET(s->server_add) : SL_SLOT_GET(s->client_add);
-	echo_add = g->from_server ? SL_SLOT_GET(s->client_add) : SL_SLOT_GET(s->server_add);
-	last = g->from_server ? SL_SLOT_GET(s->client_last) : SL_SLOT_GET(s->server_last);
-	stamp = sl_slot_stamp(g->echo, echo_add, last);
-	if (g->from_server ? server != g->server : young && stamp != last)
+	server = sl_slot_server(r.state);
+	client_add = (__u32)r.seen.client_add << 16 | at;
+	stamp = g->from_server
+			? sl_slot_stamp(g->echo, client_add, sl_slot_last(r.seen.client_last))
+			: sl_slot_stamp(g->echo, at, sl_slot_last(r.seen.server_last));
+	/* A server has nothing to echo of a young one that has the slot in it. */
+	if (g->from_server ? server != g->server || sl_slot_is_young(&r)
+			   : !sl_slot_confirms(s, &r, stamp))
 		return 0;
-	/* Before the note, or FINs would be taken for old ones; who has it next takes no harm. */
-	SL_SLOT_SET(s->seen_ms, g->now_ms);
-	if (!sl_slot_note(b, s, state, g->tcp_flags, g->from_server))
+	/* Before the note, or FINs would be taken for old ones; who has it next takes no harm, nor
+	 * does a stack. Not at each packet: a line that is not written to stays with all CPUs. */
+	if (r.seen.tick != tick)
+		SL_SLOT_SET(s->seen.tick, tick);
+	if (!sl_slot_note(b, s, r.state, g->tcp_flags, g->from_server))
 		return 0;
-	if (g->from_server)
-		SL_SLOT_SET(s->server_last, g->stamp);
-	else
-		SL_SLOT_SET(s->client_last, g->stamp);
+	sl_slot_follow(s, r.state, g->from_server, g->stamp);
 	g->server = server;
-	g->stamp = sl_slot_wire(g->stamp, own_add);
+	g->stamp = sl_slot_wire(g->stamp, g->from_server ? at : client_add);
 	g->echo = stamp;
 	return 1;
 }
@@ -370,14 +346,13 @@ static __always_inline int sl_slot_use(struct sl_lb_block *b, struct sl_slot_seg
 static __always_inline int sl_slot_quoted(const struct sl_lb_block *b, __u64 hash, __u32 wire,
 					  __u32 *server, __u32 *stamp)
 {
-	const struct sl_lb_slot *s = &b->slot[wire & (SL_LB_BLOCK_SLOTS - 1)];
-	__u32 kind = sl_slot_flags(SL_SLOT_GET(s->state)) & SL_SLOT_KIND;
+	__u32 at = wire & (SL_LB_BLOCK_SLOTS - 1);
+	struct sl_slot_read r;
 
-	if (SL_SLOT_GET(s->key) != sl_slot_key(hash) ||
-	    (kind != SL_SLOT_LIVE && kind != SL_SLOT_YOUNG))
+	if (!sl_slot_read(&b->slot[at], hash, &r))
 		return 0;
-	*server = SL_SLOT_GET(s->server);
-	*stamp = sl_slot_stamp(wire, SL_SLOT_GET(s->server_add), SL_SLOT_GET(s->server_last));
+	*server = sl_slot_server(r.state);
+	*stamp = sl_slot_stamp(wire, at, sl_slot_last(r.seen.server_last));
 	return 1;
 }
 

@@ -276,22 +276,35 @@ _Static_assert(sizeof(struct sl_lb_control) == 80, "no holes");
  * cookie in its timestamps is the slot there; bpf/slot.h has the rules. XDP writes.
  */
 #define SL_LB_SLOT_BITS 9 /* cookie width: a VIP's `bits` is the same */
+#define SL_LB_SLOT_TICK_BITS 10 /* a tick: 1,024 ms */
 #define SL_LB_BLOCK_SLOTS 512
 #define SL_LB_BLOCK_YOUNG 128 /* slots of a block that a flood of SYNs can have */
 #define SL_LB_SLOT_STACKS 4
 #define SL_LB_BLOCKS_MAX 32768
 
-struct sl_lb_slot {
-	__u32 state; /* generation and flags: changes by compare-and-swap alone */
-	__u32 seen_ms; /* when it was used */
-	__u32 key; /* of the connection's hash, bits that its block does not tell */
-	__u16 server;
-	__u16 next; /* of a free one: the free one below it in the stack + 1 */
-	/* A timestamp on the wire is (timestamp << SL_LB_SLOT_BITS) + add. */
-	__u32 client_add, server_add;
-	__u32 client_last, server_last; /* the last timestamp of each end */
+/* What changes with packets, in one word. */
+union sl_lb_slot_seen {
+	struct {
+		__u16 tick; /* when it was used, SL_LB_SLOT_TICK_BITS of ms; wraps after 18 hours */
+		union {
+			__u16 client_add; /* upper half of what its timestamps have on the wire */
+			__u16 next; /* of a free one: the free one below it in the stack + 1 */
+		};
+		/* Upper halves of the ends' last timestamps; of a young one, both of the SYN-ACK's.
+		 */
+		__u16 client_last, server_last;
+	};
+	__u64 all;
 };
-_Static_assert(sizeof(struct sl_lb_slot) == 32, "half a line");
+
+/* Four in a line of memory, for fetching it is most of what a packet costs with many connections.
+ */
+struct sl_lb_slot {
+	__u32 state; /* server, generation and flags: changes by compare-and-swap alone */
+	__u32 key; /* of the connection's hash, bits that its block does not tell */
+	union sl_lb_slot_seen seen;
+};
+_Static_assert(sizeof(struct sl_lb_slot) == 16, "a quarter of a line");
 
 struct sl_lb_block {
 	__u64 free[SL_LB_SLOT_STACKS]; /* stacks: changes so far << 32 | slot on top + 1 */
@@ -301,7 +314,7 @@ struct sl_lb_block {
 	__u32 resv[5];
 	struct sl_lb_slot slot[SL_LB_BLOCK_SLOTS];
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct sl_lb_block) == 64 + 32 * SL_LB_BLOCK_SLOTS, "no holes");
+_Static_assert(sizeof(struct sl_lb_block) == 64 + 16 * SL_LB_BLOCK_SLOTS, "no holes");
 
 /* `lb_counts` (per CPU): every packet that XDP saw is in one of the first group. */
 enum sl_lb_count {

@@ -150,7 +150,7 @@ int lb_round(struct xdp_md *ctx)
 	cookie = sl_cookie(round_server(hash), hash, 0, LB_ROUNDS_BITS);
 	echo = rounds.stamp++ << LB_ROUNDS_BITS | cookie;
 	if (rounds.slots)
-		echo = sl_slot_wire(LB_ROUNDS_STAMP, sl_slot_add(LB_ROUNDS_STAMP, p->slot));
+		echo = sl_slot_wire(LB_ROUNDS_STAMP, p->slot);
 	if (round_write(ctx, &e, rounds.clock, echo))
 		return XDP_ABORTED;
 	bpf_tail_call(ctx, &rounds_next, 0);
@@ -264,7 +264,7 @@ static __always_inline int round_take(const struct lb *k, __u32 server, __u16 *s
 	if (taken < 0)
 		return -1;
 	*slot = (__u16)taken;
-	g.echo = sl_slot_wire(LB_ROUNDS_STAMP, sl_slot_add(LB_ROUNDS_STAMP, (__u32)taken));
+	g.echo = sl_slot_wire(LB_ROUNDS_STAMP, (__u32)taken);
 	return sl_slot_use(b, &g) ? 0 : -1;
 }
 

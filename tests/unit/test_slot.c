@@ -11,6 +11,8 @@
 
 #define CLIENT 0x01020304u /* first timestamps of the two ends */
 #define SERVER 0xfffffff0u
+#define TICK (1u << SL_LB_SLOT_TICK_BITS)
+#define LATE (2 * TICK) /* a slot may be swept */
 
 static struct sl_lb_block *block(void)
 {
@@ -29,7 +31,9 @@ static int take(struct sl_lb_block *b, uint64_t hash, uint32_t now_ms)
 
 static uint32_t wire(const struct sl_lb_block *b, int at, int from_server, uint32_t stamp)
 {
-	return sl_slot_wire(stamp, from_server ? b->slot[at].server_add : b->slot[at].client_add);
+	return sl_slot_wire(stamp, from_server ? (uint32_t)at
+					       : (uint32_t)b->slot[at].seen.client_add << 16 |
+							 (uint32_t)at);
 }
 
 /* A segment from the client: whether the slot took it, and *g as it goes on. */
@@ -62,7 +66,7 @@ static void confirm(struct sl_lb_block *b, int at, uint64_t hash, uint32_t now_m
 	cr_assert_eq(g.echo, SERVER);
 }
 
-/* Any first timestamp, any slot: above what the other end saw, by little, and it names the slot. */
+/* Any first timestamp, any slot: above what the server saw, by little, and it names the slot. */
 Test(slot, the_first_on_the_wire_is_just_above_what_was_seen)
 {
 	uint32_t first = 0;
@@ -72,7 +76,7 @@ Test(slot, the_first_on_the_wire_is_just_above_what_was_seen)
 		uint32_t out = sl_slot_wire(first, sl_slot_add(first, at));
 
 		cr_assert_eq(out % SL_LB_BLOCK_SLOTS, at);
-		cr_assert((int32_t)(out - first) > 0 && out - first <= 2 * SL_LB_BLOCK_SLOTS);
+		cr_assert((int32_t)(out - first) > 0 && out - first <= 65536 + SL_LB_BLOCK_SLOTS);
 	}
 }
 
@@ -127,7 +131,10 @@ Test(slot, a_young_one_is_confirmed_by_who_saw_the_syn_ack)
 	struct sl_slot_segment g;
 
 	cr_expect_eq(b->young, 1);
-	cr_expect_not(forward(b, 5ull << 32, 0, wire(b, at, 1, SERVER + 1), SL_TCP_ACK, 0, &g));
+	for (unsigned bit = 0; bit < 32; bit++)
+		cr_expect_not(forward(b, 5ull << 32, 0, wire(b, at, 1, SERVER) ^ 1u << bit,
+				      SL_TCP_ACK, 0, &g));
+	cr_expect_not(reply(b, 5ull << 32, SERVER, wire(b, at, 0, CLIENT), SL_TCP_ACK, 0, &g));
 	cr_expect_eq(b->young, 1);
 	confirm(b, at, 5ull << 32, 0);
 	cr_expect_eq(b->young, 0);
@@ -160,35 +167,45 @@ Test(slot, a_flood_has_the_young_slots_and_no_others)
 	for (unsigned i = 0; i < 300; i++)
 		confirm(b, at[i], (uint64_t)i << 32, 1);
 	cr_expect_eq(sweep_all(b, 1 + SL_SLOT_YOUNG_MS, 1), 0);
-	cr_expect_eq(sweep_all(b, 2 + SL_SLOT_YOUNG_MS, 0), SL_LB_BLOCK_YOUNG);
+	cr_expect_eq(sweep_all(b, 1 + SL_SLOT_YOUNG_MS + LATE, 0), SL_LB_BLOCK_YOUNG);
 	cr_expect_eq(b->young, 0);
 	cr_expect_geq(take(b, 9999ull << 32, 0), 0);
 	free(b);
 }
 
-/* How long a slot lasts after these segments: it is there at `lasts`, and not a tick later. */
-static void check_life(uint8_t from_client, uint8_t from_server, int lasts, int pressed)
+/* How long a slot lasts after these segments, whenever it is: never too short, two ticks more at
+ * most. `now`: of the last segment. */
+static void check_life_at(uint8_t from_client, uint8_t from_server, int lasts, int pressed,
+			  uint32_t now)
 {
 	struct sl_lb_block *b = block();
 	struct sl_slot_segment g;
-	int at = take(b, 5ull << 32, 0);
+	int at = take(b, 5ull << 32, now - 10 * TICK);
 
-	confirm(b, at, 5ull << 32, 0);
+	confirm(b, at, 5ull << 32, now);
 	if (from_server)
 		cr_assert(reply(b, 5ull << 32, SERVER, wire(b, at, 0, CLIENT),
-				SL_TCP_ACK | from_server, 0, &g));
+				SL_TCP_ACK | from_server, now, &g));
 	if (from_client)
 		cr_assert(forward(b, 5ull << 32, CLIENT, wire(b, at, 1, SERVER),
-				  SL_TCP_ACK | from_client, 0, &g));
+				  SL_TCP_ACK | from_client, now, &g));
 	/* An ACK of it all, which may have to be sent again, finds the slot yet. */
 	cr_assert(reply(b, 5ull << 32, SERVER, wire(b, at, 0, CLIENT),
-			SL_TCP_ACK | (from_client & SL_TCP_RST), 0, &g));
-	cr_expect_eq(sweep_all(b, (uint32_t)-50, pressed), 0, "another CPU's clock is behind");
-	cr_expect_eq(sweep_all(b, (uint32_t)lasts, pressed), 0, "%x %x", from_client, from_server);
-	cr_expect_eq(sweep_all(b, (uint32_t)lasts + 1, pressed), 1, "%x %x", from_client,
+			SL_TCP_ACK | (from_client & SL_TCP_RST), now, &g));
+	cr_expect_eq(sweep_all(b, now - 50, pressed), 0, "another CPU's clock is behind");
+	cr_expect_eq(sweep_all(b, now + (uint32_t)lasts, pressed), 0, "%x %x", from_client,
 		     from_server);
-	cr_expect_not(forward(b, 5ull << 32, CLIENT, wire(b, at, 1, SERVER), SL_TCP_ACK, 0, &g));
+	cr_expect_eq(sweep_all(b, now + (uint32_t)lasts + LATE, pressed), 1, "%x %x", from_client,
+		     from_server);
+	cr_expect_not(forward(b, 5ull << 32, CLIENT, wire(b, at, 1, SERVER), SL_TCP_ACK, now, &g));
 	free(b);
+}
+
+static void check_life(uint8_t from_client, uint8_t from_server, int lasts, int pressed)
+{
+	check_life_at(from_client, from_server, lasts, pressed, 0);
+	check_life_at(from_client, from_server, lasts, pressed, TICK - 1);
+	check_life_at(from_client, from_server, lasts, pressed, UINT32_MAX - 1);
 }
 
 Test(slot, it_lasts_as_long_as_its_connection_may)
@@ -203,6 +220,18 @@ Test(slot, it_lasts_as_long_as_its_connection_may)
 	check_life(SL_TCP_RST, 0, SL_SLOT_PRESSED_MS, 1);
 }
 
+/* Ticks come round after 18 hours; before that nobody is taken for one that was just here. */
+Test(slot, one_that_nobody_swept_for_long_is_freed)
+{
+	for (uint32_t hours = 3; hours <= 18; hours++) {
+		struct sl_lb_block *b = block();
+
+		confirm(b, take(b, 5ull << 32, 0), 5ull << 32, 0);
+		cr_expect_eq(sweep_all(b, hours * 3600000, 0), 1, "%u hours", hours);
+		free(b);
+	}
+}
+
 /* Nobody could put it into a stack: the next sweep does. */
 Test(slot, an_orphan_is_put_back)
 {
@@ -210,7 +239,7 @@ Test(slot, an_orphan_is_put_back)
 	int at = take(b, 5ull << 32, 0);
 
 	confirm(b, at, 5ull << 32, 0);
-	b->slot[at].state = sl_slot_state(1, SL_SLOT_ORPHAN);
+	b->slot[at].state = sl_slot_state(7, 1, SL_SLOT_ORPHAN);
 	cr_expect_eq(sweep_all(b, 0, 0), 1);
 	cr_expect_eq(take(b, 6ull << 32, 0), at);
 	free(b);
@@ -226,7 +255,7 @@ Test(slot, a_reset_that_is_not_heeded_is_undone)
 	confirm(b, at, 5ull << 32, 0);
 	forward(b, 5ull << 32, CLIENT, wire(b, at, 1, SERVER), SL_TCP_RST | SL_TCP_ACK, 0, &g);
 	reply(b, 5ull << 32, SERVER, wire(b, at, 0, CLIENT), SL_TCP_ACK, 0, &g);
-	cr_expect_eq(sweep_all(b, SL_SLOT_CLOSED_MS + 1, 1), 0);
+	cr_expect_eq(sweep_all(b, SL_SLOT_CLOSED_MS + LATE, 1), 0);
 	free(b);
 }
 
@@ -236,7 +265,7 @@ Test(slot, a_reset_that_is_not_heeded_is_undone)
 #define ROUNDS 150000
 
 #define NOW 10000
-#define LONG_AGO (NOW - SL_SLOT_PRESSED_MS - 1)
+#define LONG_AGO (NOW - SL_SLOT_PRESSED_MS - LATE)
 
 static struct sl_lb_block *shared;
 static uint32_t holder[SL_LB_BLOCK_SLOTS];
@@ -286,7 +315,7 @@ static unsigned in_stacks(const struct sl_lb_block *b)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < SL_LB_SLOT_STACKS; i++)
-		for (uint32_t at = (uint32_t)b->free[i]; at; at = b->slot[at - 1].next) {
+		for (uint32_t at = (uint32_t)b->free[i]; at; at = b->slot[at - 1].seen.next) {
 			cr_assert_not(seen[at - 1], "slot %u is twice in the stacks", at - 1);
 			cr_assert_eq(sl_slot_flags(b->slot[at - 1].state), SL_SLOT_FREE);
 			seen[at - 1] = true;
