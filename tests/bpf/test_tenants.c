@@ -109,9 +109,9 @@ static struct frame tunnelled(unsigned dport, uint32_t vni)
 
 Test(tenants, prefix_port_vlan_and_vni)
 {
-	static const char *const rules[] = {"10.1.0.0/16,vlan=0", "vlan=7",
-					    "vni=70000",	  "10.2.0.0/16,vlan=0,dport=80",
-					    "10.99.0.1,vni=5",	  NULL};
+	static const char *const rules[] = {
+		"10.1.0.0/16,vlan=0", "vlan=7",	   "vni=70000", "10.2.0.0/16,vlan=0,dport=80",
+		"10.99.0.1,vni=5",    "vlan=3000", NULL};
 	struct frame f;
 
 	tenants(rules);
@@ -127,6 +127,8 @@ Test(tenants, prefix_port_vlan_and_vni)
 	cr_expect_eq(whose(&f), 2);
 	f = tagged(8, -1);
 	cr_expect_eq(whose(&f), 0);
+	f = tagged(3000, -1);
+	cr_expect_eq(whose(&f), 6);
 	f = tagged(7, 8);
 	cr_expect_eq(whose(&f), 2, "the outermost tag counts");
 	f = tagged(8, 7);

@@ -170,14 +170,17 @@ config_in_force() { grep -c "configuration reloaded" "$TB_RUN/sluiced.log" | gre
 
 full() { tb_s workers "$TB_D" -j | jq -e 'map(.flow_refused) | add > 1000'; }
 
-# A flow's packets are drawn by chance, and on a busy machine the gate takes some.
-all_of_light() {
+# A flow's packets are drawn by chance, and on a busy machine the gate takes some. Where memory is short a bucket may have
+# room for four flows alone, and five of light's.
+nearly_all_of_light() {
 	tb_gen "$SLUICE" gen "$TB_G" --src 10.1.0.0/16 --flows 1000 --count 20000 --rate 20000 -j >/dev/null
-	tenant light '.flows == 1000'
+	tenant light '.flows >= 990'
 }
+all_of_light() { nearly_all_of_light && tenant light '.flows == 1000'; }
 
 # A tenant that fills the flow tables makes way for who has few; before anybody else comes it may have them all.
 @test "flow tables are for every tenant" {
+	local light
 	three drf
 	# who is gone has no part
 	echo '        - {name: heavy, match: [10.4.0.0/16], weight: 1000}' >>"$TB_RUN/sluice.yaml"
@@ -189,9 +192,10 @@ all_of_light() {
 	tb_gen "$SLUICE" gen "$TB_G" --src 10.3.0.0/16 --flows 60000 --count 120000 --rate 100000 -j >/dev/null
 	tb_wait 5 full
 	tenant_is flood '.flows > 10000 and .flow_bytes > 1000000 and .used_of.flows > 0.5'
-	tb_wait 20 all_of_light
+	tb_wait 20 nearly_all_of_light
+	light=$(tb_s tenants "$TB_D" -t light -j | jq '.tenants[0].flows')
 	tb_gen "$SLUICE" gen "$TB_G" --src 10.3.0.0/16 --flows 60000 --count 60000 --rate 100000 -j >/dev/null
-	tenant_is light '.flows == 1000'
+	tenant_is light ".flows == $light"
 	tenant_is flood '.flows > 9000'
 	[ "$(tb_s tenants "$TB_D" -j | jq '.tenants | map(.flows) | add')" = "$(tb_s workers "$TB_D" -j | jq 'map(.flows) | add')" ]
 }

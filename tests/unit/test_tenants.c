@@ -232,7 +232,7 @@ Test(tenants, turns_follow_weights_and_commitments)
 	m->opts.bytes = 1e9;
 	sl_tenants_configure(m->t, &m->opts);
 	pass(m, 1);
-	cr_expect_gt(gate(m, STEADY).turn_byte, 0);
+	cr_expect_eq(gate(m, STEADY).turn_byte, 1024, "as many cycles as bytes a second");
 	made_free(m);
 }
 
@@ -351,6 +351,8 @@ Test(tenants, a_rate_goes_where_the_packets_come)
 		sl_tenants_gate(t, q, LIGHT, &g[q]);
 	cr_expect_float_eq(rate(g[0].floor_packet) / rate(g[1].floor_packet), 0.85 / 0.35, 1e-3,
 			   "a tenth more each");
+	cr_expect_float_eq(rate(g[0].floor_byte >> 10) / rate(g[0].floor_packet), 100, 1,
+			   "bytes a packet");
 	cr_expect(g[0].floor_depth >= 1000000ull << 10 && g[0].floor_depth == g[0].share_depth);
 	for (unsigned q = 0; q < 2; q++)
 		sl_tenants_gate(t, q, SL_TENANT_TOTAL, &g[q]);
