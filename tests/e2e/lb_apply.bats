@@ -221,6 +221,24 @@ answers() {
 	expect "$(lb show -n "$NAME" -j)" '.vips[0] | .packets == 0 and .servers[0].packets == 0'
 }
 
+# ids that rows of the first VIP name
+dealt() {
+	local id
+	id=$(bpftool -j map lookup pinned "/sys/fs/bpf/sluice/lb-1/$NAME/lb_tables" key 0 0 0 0 |
+		python3 -c 'import json, sys; print(int.from_bytes(bytes(int(b, 16) for b in json.load(sys.stdin)["value"]), sys.byteorder))')
+	bpftool -j map lookup id "$id" key 0 0 0 0 | python3 -c '
+import json, struct, sys
+value = bytes(int(b, 16) for b in json.load(sys.stdin)["value"])
+print(*sorted(set(struct.unpack("=65536H", value[:131072]))))'
+}
+
+@test "a server that goes without being drained first has no row left" {
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.1, id: 1}, {address: 10.8.0.2, id: 2}]'
+	[ "$(dealt)" = "1 2" ]
+	apply 'address: 10.9.0.1, port: 53, servers: [{address: 10.8.0.2, id: 2}]'
+	[ "$(dealt)" = 2 ]
+}
+
 @test "an id that was given back rests for as long as there are others, all used or not" {
 	local list='' i seen=''
 	tcp() { apply "$@" 2>/dev/null; }
@@ -258,6 +276,14 @@ answers() {
 	secret $c 0
 	refused -2 'secret_before: another secret is in force' secret $a 1 $b
 	refused -2 'secret_before: it is the secret' secret $a 1 $a
+	lb remove -n "$NAME"
+	for before in $a $b; do # without a phase it turns by itself
+		file 'address: 10.9.0.1, port: 53, servers: []' | sed "s/^vips/secret: $before\nvips/" >"$BATS_TEST_TMPDIR/lb.yaml"
+		lb apply "$BATS_TEST_TMPDIR/lb.yaml"
+	done
+	before=$(keys)
+	secret $b 1 $a
+	[ "$(keys)" = "$before" ]
 }
 
 @test "set changes what it is told, and finds a server with its VIP's port" {
