@@ -332,7 +332,9 @@ static __always_inline int sl_slot_use(struct sl_lb_block *b, struct sl_slot_seg
 		SL_SLOT_SET(s->seen.tick, tick);
 	if (!sl_slot_note(b, s, r.state, g->tcp_flags, g->from_server))
 		return 0;
-	sl_slot_follow(s, r.state, g->from_server, g->stamp);
+	/* By what was read: the word again would have to wait for the tick's store. */
+	if ((g->from_server ? r.seen.server_last : r.seen.client_last) != (__u16)(g->stamp >> 16))
+		sl_slot_follow(s, r.state, g->from_server, g->stamp);
 	g->server = server;
 	g->stamp = sl_slot_wire(g->stamp, g->from_server ? at : client_add);
 	g->echo = stamp;
