@@ -11,7 +11,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#include <sluice/maps.h>
+#include <sluice/tenants.h>
 
 #define SL_ARRAY(map, entries, value_type)                                                         \
 	struct {                                                                                   \

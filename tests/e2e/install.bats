@@ -74,6 +74,7 @@ nothing_rebuilt() {
 		./include/sluice/packet.h
 		./include/sluice/sched.h
 		./include/sluice/sluice.h
+		./include/sluice/tenants.h
 		./lib/libsluice.a
 		./lib/libsluice.so
 		./lib/libsluice.so.0

@@ -11,6 +11,8 @@
 #ifndef SL_CONTROL_TENANT_RULES_H
 #define SL_CONTROL_TENANT_RULES_H
 
+#include <sluice/tenants.h>
+
 #include "control/match.h"
 
 #define SL_VLAN_ANY (-1)

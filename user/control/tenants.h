@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include <sluice/fair.h>
-#include <sluice/maps.h>
+#include <sluice/tenants.h>
 
 enum sl_tenant_resource {
 	SL_TENANT_CYCLES, /* a second */

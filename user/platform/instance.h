@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include <sluice/error.h>
-#include <sluice/maps.h>
+#include <sluice/tenants.h>
 
 #define SL_BPFFS "/sys/fs/bpf"
 #define SL_RUN_DIR                                                                                 \
