@@ -18,11 +18,12 @@ asked() {
 	fleet_both 1 2 3 4 5 6 7 8
 	[ "$(asked 16)" = 16 ]
 	for b in b1 b2; do
-		"$E2E/one_clock" "/sys/fs/bpf/sluice/lb-1/$FLEET-$b/lb_clocks" 5000 3>&- &
+		"$E2E/one_clock" "/sys/fs/bpf/sluice/lb-1/$FLEET-$b/lb_clocks" 20000 3>&- &
 		pids+=($!)
 	done
 	sleep 0.1
-	[ "$(asked 8)" -lt 6 ]
+	# Some are answered: by the first server, and where the scheduler lets a balancer learn between two forgeries.
+	[ "$(asked 16)" -lt 14 ]
 	kill "${pids[@]}"
 	[ "$(fleet_nstat "$(fleet_server_names)" TcpExtTSEcrRejected)" -gt 0 ]
 	# Each shows its clock to each balancer twice before it is believed again, as chance has it.
