@@ -25,6 +25,16 @@ are() {
 	lb show -n "$NAME" -j | jq -e --arg one "$1" --arg two "$2" \
 		'[.vips[].servers | sort_by(.address) | map(.health) == [$one, $two]] | length == '"${ARE:-4}"' and all'
 }
+routes() {
+	in_pool lb ip route add default via 10.7.0.2
+	in_pool lb ip -6 route add default via fd07::2
+}
+# Addresses of IPv6 are there a second later than those of IPv4.
+agents_reached() { # SERVER...
+	local i
+	agents_on "$@"
+	for i in "$@"; do tb_wait 10 in_pool lb ping -c 1 -W 1 "fd07:$i::2"; done
+}
 reload() {
 	kill -HUP "$RUN"
 	tb_wait 5 said 'is in force'
@@ -33,13 +43,9 @@ reload() {
 
 @test "what breaks a client's way breaks the probe's: the agent, the VIP's own server; l2, ipip, gue" {
 	pool_up 2
-	in_pool lb ip route add default via 10.7.0.2
-	in_pool lb ip -6 route add default via fd07::2
+	routes
 	vips_on 1 2
-	agents_on 1 2
-	# addresses of IPv6 are there a second later than those of IPv4
-	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:1::2
-	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:2::2
+	agents_reached 1 2
 	checks ipip 10.7.N.2 fd07:N::2
 	start_run
 	tb_wait 5 are healthy healthy
@@ -68,8 +74,7 @@ reload() {
 @test "gue_port of the file is the agents' and the probes' too, one for all of a host's VIPs" {
 	local i
 	pool_up 2
-	in_pool lb ip route add default via 10.7.0.2
-	in_pool lb ip -6 route add default via fd07::2
+	routes
 	vips_on 1 2
 	checks gue 10.7.N.2 fd07:N::2
 	sed -i 's/forward: gue/&, gue_port: 9886/' "$BATS_TEST_TMPDIR/lb.yaml"
@@ -118,12 +123,9 @@ pages() { # FORWARD V4-PREFIX V6-PREFIX
 	local i
 	ARE=2
 	pool_net 2
-	in_pool lb ip route add default via 10.7.0.2
-	in_pool lb ip -6 route add default via fd07::2
+	routes
 	pages_on 1 2
-	agents_on 1 2
-	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:1::2
-	tb_wait 10 in_pool lb ping -c 1 -W 1 fd07:2::2
+	agents_reached 1 2
 	pages ipip 10.7.N.2 fd07:N::2
 	start_run
 	tb_wait 5 are healthy healthy
